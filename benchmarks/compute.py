@@ -4,7 +4,8 @@ Freshly drawn images and the bundled encoder, decoding and cache included; the r
 empty cache. Time of the clock and of the processor: on a machine with other work only the second is worth something.
 Goals: 4 views take at most 4.2 times as long as 1, and no view is embedded twice. On a GPU (`--device cuda`) also
 ViT-B-32 and ViT-L-14 with random weights, for which only the time means something; `--model ViT-B-32 --few 4` does
-that on a CPU.
+that on a CPU. `--peft` measures instead how long models of transformers take to train by peft, and by copies of the
+weights as those of open_clip are, on the same images by turns: random weights in the size of ViT-B-32.
 """
 
 import argparse
@@ -23,7 +24,9 @@ from treegen.clip.compute.pictures import embed_pictures
 from treegen.clip.embedding.cache import EmbeddingCache
 from treegen.clip.embedding.embed import embed_images
 from treegen.clip.encoders import open_encoder
+from treegen.clip.encoders.base import LocalEncoder
 from treegen.clip.encoders.open_clip import OpenClipEncoder
+from treegen.clip.encoders.transformers import TransformersEncoder
 from treegen.config.settings import EncoderSettings
 from treegen.images import LabelledImage, open_picture
 from treegen.images.interface import WHOLE
@@ -71,7 +74,7 @@ def embedded_in_turn(encoder: OpenClipEncoder, images: list[LabelledImage], fold
     return counting.count
 
 
-def questions_of(encoder: OpenClipEncoder, views: int) -> Questions:
+def questions_of(encoder: LocalEncoder, views: int) -> Questions:
     """Random texts and rules: what they ask changes no time."""
     random = np.random.default_rng(0)
     width = encoder.encode_texts(["a"]).shape[1]
@@ -121,6 +124,51 @@ def table(encoder: OpenClipEncoder, images: list[LabelledImage]) -> None:
         print(f"  {name:18} {1000 * took:8.2f} ms an image = {took / plain:6.1f} x one view")
 
 
+def make_transformers_model(kind: str, folder: Path) -> Path:
+    """A folder of transformers with a model of random weights, and a tokenizer of one word."""
+    import transformers
+    from tokenizers import Tokenizer, models
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    vision = {"patch_size": 32, "image_size": 224}
+    if kind == "clip":
+        model = transformers.CLIPModel(transformers.CLIPConfig(vision_config=vision))
+        processor = transformers.CLIPImageProcessor()
+    else:
+        model = transformers.SiglipModel(transformers.SiglipConfig(vision_config=vision))
+        processor = transformers.SiglipImageProcessor()
+    words = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "a": 2}, unk_token="<unk>"))
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>")
+    for part in (model, processor, tokenizer):
+        part.save_pretrained(folder)
+    return folder
+
+
+def peft_against_copies(kind: str, folder: Path, images: list[LabelledImage], rounds: int, device: str) -> None:
+    """Print both as multiples of a plain pass over the same views: time of the clock, and of the processor."""
+    encoder = TransformersEncoder(str(make_transformers_model(kind, folder / kind)), shown=kind, device=device)
+    questions, pictures = questions_of(encoder, 4), [open_picture(image) for image in images]
+    digests = [image.digest for image in images]
+
+    def took(asked: Questions | None) -> tuple[float, float]:
+        began = time.perf_counter(), time.process_time()
+        embed_pictures(encoder, pictures, digests, 4, asked)  # returns arrays of NumPy, so a GPU is done
+        return time.perf_counter() - began[0], time.process_time() - began[1]
+
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for number in range(rounds + 1):  # the first warms up
+        plain = took(None)
+        for method in ("peft", "copies"):
+            encoder.uses_peft = method == "peft"
+            for clock, trained, untrained in zip(("time", "processor"), took(questions), plain, strict=True):
+                if number:
+                    ratios.setdefault((method, clock), []).append(trained / untrained)
+    for (method, clock), found in ratios.items():
+        each = ", ".join(f"{ratio:.2f}" for ratio in sorted(found))
+        print(f"{kind} on {encoder.device}, {method}, {clock}: {statistics.median(found):.2f} x a plain pass ({each})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of more computation for each image.")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cpu")
@@ -128,13 +176,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--few", type=int, default=16, help="images of the table of settings on a CPU")
     parser.add_argument("--model", action="append", help="with random weights; on cuda ViT-B-32 and ViT-L-14")
+    parser.add_argument("--peft", action="store_true", help="peft against copies of the weights")
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         print("no cuda device here, so nothing is measured")
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        images = draw_all(folder / "images", args.count)
+        images = draw_all(folder / "images", args.few if args.peft else args.count)
+        if args.peft:
+            for kind in ("clip", "siglip"):
+                peft_against_copies(kind, folder, images, args.rounds, args.device)
+            return
         encoder = open_encoder(EncoderSettings(device=args.device), folder)
         assert isinstance(encoder, OpenClipEncoder)
         embedding_seconds(encoder, images[:64], 4, folder)

@@ -27,6 +27,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("cached_score.py",),
     ("ask.py",),
     ("compute.py", "--count", "256", "--rounds", "5"),
+    ("compute.py", "--peft", "--few", "4"),
     ("check.py",),
     ("diff.py",),
     ("review.py",),

@@ -48,6 +48,12 @@ EXTRAS: Final = {
         ),
         Extra(name="embed", purpose="reading and writing Parquet", modules=("pyarrow",), includes=("clip",)),
         Extra(name="hf", purpose="a transformers encoder", modules=("transformers",), includes=("clip",)),
+        Extra(
+            name="lora",
+            purpose='training a transformers encoder on each image (adapt = "lora")',
+            modules=("peft",),
+            includes=("hf",),
+        ),
         Extra(name="ray", purpose="embedding with Ray", modules=("ray",), includes=("embed",)),
         Extra(name="heif", purpose="reading HEIC pictures", modules=("pillow_heif",)),
         Extra(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from treegen.config.settings import ComputeSettings
 from treegen.config.toml_editing import write_table
 from treegen.errors import InputError
+from treegen.extras import MissingExtraError
 from treegen.images import open_picture
 from treegen.text import did_you_mean
 from treegen.tree.document import digest_of
@@ -171,6 +172,8 @@ def _obstacle(workspace: Workspace, settings: ComputeSettings) -> str:
         return ""
     try:
         ImageAdapter(workspace.encoder)
+    except MissingExtraError as error:
+        return f"{error.message}: {error.tip}"
     except InputError as error:
         return error.message
     return ""

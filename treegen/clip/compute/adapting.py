@@ -21,12 +21,14 @@ import numpy as np
 
 from treegen.clip import scoring
 from treegen.clip.arrays import Array, to_numpy
+from treegen.clip.compute.peft_tower import PeftTower, wrappable
 from treegen.clip.compute.views import name_of
 from treegen.clip.embedding.cache import EmbeddingCache, image_key
 from treegen.clip.embedding.preprocess import prepare_stream
 from treegen.clip.encoders.batching import is_full
-from treegen.clip.encoders.interface import Batch, Encoder, image_tower_of
+from treegen.clip.encoders.interface import Batch, Encoder, image_tower_of, uses_peft
 from treegen.errors import InputError, ModelError
+from treegen.extras import MissingExtraError, require
 from treegen.images import Crop, LabelledImage
 from treegen.progress import Progress, no_progress
 
@@ -200,7 +202,8 @@ def trained_weights(module: "Module") -> list[str]:
 class ImageAdapter:
     """Embeds the views of images, each by a model that was trained on them: the model itself never changes.
 
-    The trained matrices are added to copies of the weights, in one batch for several images.
+    A model whose attention is made of layers is trained by peft, image by image. Where attention reads the weights
+    themselves, as `nn.MultiheadAttention`, the matrices are added to copies of them, in one batch for several images.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -208,14 +211,21 @@ class ImageAdapter:
 
         Raises:
             InputError: nothing can: the model is elsewhere, or its layers are of no known kind.
+            MissingExtraError: peft is needed and not installed.
         """
         tower = image_tower_of(encoder)
         names = trained_weights(tower.module) if tower else []
+        self._by_peft = uses_peft(encoder)
+        if tower and self._by_peft:
+            names = wrappable(tower.module, names)
         if tower is None or not names:
             reason = "has no attention layers that are known" if tower else "does not give access to its layers"
             message = f"[compute] adapt: {encoder.name} {reason}, so lora cannot train them"
             raise InputError(message, 'adapt = "prompt" trains an offset on the text features')
+        if self._by_peft:
+            require("lora")
         self._tower, self._names, self._name = tower, names, encoder.name
+        self._copy: PeftTower | None = None
 
     def features(self, batch: Batch, digests: Sequence[str], questions: Questions) -> "NDArray[np.float32]":
         """Embed the views of images after training on them.
@@ -249,16 +259,43 @@ class ImageAdapter:
 
     def _embed(self, batch: Batch, digests: Sequence[str], questions: Questions) -> "NDArray[np.float32]":
         import torch
+
+        pixels = self._tower.pixels(batch)
+        number = _training_dtype(pixels)
+        pixels = pixels.to(number).reshape(len(digests), len(questions.seen), *pixels.shape[1:])
+        loss = _loss(questions, pixels.device)
+        texts = torch.as_tensor(to_numpy(questions.texts), device=pixels.device)
+        weights = dict(self._tower.module.named_parameters())
+        start = self._start(digests, {name: weights[name].shape for name in self._names}, pixels.device)
+
+        def of_features(rows: "Tensor") -> "Tensor":
+            return loss(rows, texts)
+
+        embed = self._one_by_one if self._by_peft else self._together
+        rows: NDArray[np.float32] = to_numpy(embed(pixels, start, of_features))
+        return rows
+
+    def _one_by_one(self, pixels: "Tensor", start: "Parameters", loss: "Callable[[Tensor], Tensor]") -> "Tensor":
+        """Train images (I, V, 3, H, W) by peft, from matrices (I, ...), and return their features (I, V, D)."""
+        import torch
+
+        if self._copy is None:
+            self._copy = PeftTower(self._tower.module, self._names, RANK, pixels.dtype)
+        rows = [
+            self._copy.train(views, {n: value[i] for n, value in start.items()}, loss, steps=STEPS, rate=RATE)
+            for i, views in enumerate(pixels)
+        ]
+        return torch.stack(rows)
+
+    def _together(self, pixels: "Tensor", start: "Parameters", loss: "Callable[[Tensor], Tensor]") -> "Tensor":
+        """Train images with copies of the weights, see `_one_by_one`."""
+        import torch
         from torch.func import functional_call, grad, vmap
 
-        module, pixels = self._tower.module, self._tower.pixels(batch)
-        device = pixels.device
-        number = _training_dtype(pixels)
+        module, number = self._tower.module, pixels.dtype
         # buffers too: batch normalisation refuses pixels in another number format than its statistics
         values = (*module.named_parameters(), *module.named_buffers())
         frozen = {n: v.detach().to(number if v.is_floating_point() else v.dtype) for n, v in values}
-        pixels = pixels.to(number).reshape(len(digests), len(questions.seen), *pixels.shape[1:])
-        loss, texts = _loss(questions, device), torch.as_tensor(to_numpy(questions.texts), device=device)
 
         def features(parameters: "Parameters", views: "Tensor") -> "Tensor":
             changed = {
@@ -269,13 +306,11 @@ class ImageAdapter:
             )
 
         def of_matrices(parameters: "Parameters", views: "Tensor") -> "Tensor":
-            return loss(features(parameters, views), texts)
+            return loss(features(parameters, views))
 
-        start = self._start(digests, {name: frozen[name].shape for name in self._names}, device)
         trained = _trained(start, lambda parameters: vmap(grad(of_matrices))(parameters, pixels))
         with torch.no_grad():
-            rows: NDArray[np.float32] = to_numpy(vmap(features)(trained, pixels))
-        return rows
+            return vmap(features)(trained, pixels)
 
     def _start(self, digests: Sequence[str], shapes: dict[str, Any], device: Any) -> "Parameters":
         """Return the matrices of all images: A (I, R, in) by Xavier from each content, B (I, out, R) zero.
@@ -298,9 +333,15 @@ class ImageAdapter:
 
 
 def open_adapter(encoder: Encoder) -> ImageAdapter | None:
-    """Return what trains an encoder on images; `None` if nothing of it can be trained, which its notes then say."""
+    """Return what trains an encoder on images; `None` if nothing of it can be trained, which its notes then say.
+
+    Raises:
+        MissingExtraError: peft is needed and not installed: the answers must not depend on that.
+    """
     try:
         return ImageAdapter(encoder)
+    except MissingExtraError:
+        raise
     except InputError as error:
         note, add = f"{error.message}: views are used as they are", getattr(encoder, "add_note", None)
         if add and note not in encoder.notes:
@@ -335,10 +376,12 @@ def embed_adapted(
     Raises:
         InputError: a picture can no longer be read.
         ModelError: see `ImageAdapter.features`.
+        MissingExtraError: peft is needed and not installed.
     """
     views = len(questions.seen)
+    how = "peft" if uses_peft(encoder) else "lora"  # the two round differently
     keys = [
-        [image_key(i.digest, i.crop or crop, f"{name_of(v)} lora {questions.digest}") for v in range(views)]
+        [image_key(i.digest, i.crop or crop, f"{name_of(v)} {how} {questions.digest}") for v in range(views)]
         for i in images
     ]
     wanted = dict(zip((key[0] for key in keys), range(len(keys)), strict=True))  # each content once

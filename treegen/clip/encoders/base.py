@@ -37,6 +37,8 @@ class LocalEncoder:
     preprocessor: Preprocessor
     #: files and folders that the model was loaded from; empty if unknown
     sources: tuple[Path, ...] = ()
+    #: see `uses_peft` of the interface
+    uses_peft = False
 
     def __init__(self, name: str, *, device: str, precision: str, auto: str | None = None) -> None:
         """Find the device and the number format.
@@ -109,8 +111,10 @@ class LocalEncoder:
         raise NotImplementedError
 
 
-def tower_of(features: "Callable[[Tensor], Tensor]", model: Any, pixels: "Callable[[Batch], Tensor]") -> ImageTower:
-    """Return an image tower: `features` are computed by methods of `model`, not by calling it."""
+def tower_of(
+    features: "Callable[[Any, Tensor], Tensor]", model: Any, pixels: "Callable[[Batch], Tensor]"
+) -> ImageTower:
+    """Return an image tower: `features` are computed by methods of `model` or a copy of it, not by calling it."""
     import torch
 
     class Tower(torch.nn.Module):
@@ -119,7 +123,7 @@ def tower_of(features: "Callable[[Tensor], Tensor]", model: Any, pixels: "Callab
             self.model = model
 
         def forward(self, batch: "Tensor") -> "Tensor":
-            return features(batch)
+            return features(self.model, batch)
 
     return ImageTower(module=Tower(), pixels=pixels)
 

@@ -51,12 +51,13 @@ class Identity:
     context_length: int | None
     device: str
     precision: str
+    uses_peft: bool = False
     notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, encoder: Encoder) -> "Identity":
         """Return the identity of an encoder that is loaded."""
-        return cls(**{name: getattr(encoder, name) for name in cls.__dataclass_fields__})
+        return cls(**{name: getattr(encoder, name) for name in cls.__dataclass_fields__ if hasattr(encoder, name)})
 
 
 class CachedEncoder:
@@ -76,6 +77,7 @@ class CachedEncoder:
     context_length: int | None
     device: str
     precision: str
+    uses_peft: bool
 
     def __init__(self, cache: "EmbeddingCache", key: str, load: Callable[[], Encoder]) -> None:
         """Read the encoder's identity from the cache; load the encoder if there is none, or if its files have changed.

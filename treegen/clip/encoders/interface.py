@@ -87,8 +87,14 @@ def image_tower_of(encoder: "Encoder") -> ImageTower | None:
     return find() if find else None
 
 
+def uses_peft(encoder: "Encoder") -> bool:
+    """Check whether peft trains the image side of an encoder: its attention is made of layers that peft can replace."""
+    uses: bool = getattr(encoder, "uses_peft", False)
+    return uses
+
+
 class Encoder(Protocol):
-    """A frozen model. One in this process may also have `image_tower`, see `image_tower_of`.
+    """A frozen model. One in this process may also have `image_tower`, see `image_tower_of`, and `uses_peft`.
 
     Attributes:
         name: as the user wrote it.

@@ -80,7 +80,7 @@ class OpenClipEncoder(LocalEncoder):
 
     def image_tower(self) -> ImageTower | None:
         """See `image_tower_of`."""
-        return tower_of(self._model.encode_image, self._model, self._pixels)
+        return tower_of(lambda model, pixels: model.encode_image(pixels), self._model, self._pixels)
 
     def _text_features(self, texts: list[str]) -> "Tensor":
         import torch

@@ -55,6 +55,8 @@ class Loaded:
 class TransformersEncoder(LocalEncoder):
     """A transformers model with its own processor and tokenizer. Never runs on random weights."""
 
+    uses_peft = True
+
     def __init__(
         self,
         source: str,
@@ -147,7 +149,7 @@ class TransformersEncoder(LocalEncoder):
         if self._own_methods or self._after is None:
             return None
         return tower_of(
-            lambda pixels: _features(self._model.get_image_features(pixel_values=pixels)),
+            lambda model, pixels: _features(model.get_image_features(pixel_values=pixels)),
             self._model,
             lambda batch: self._normalised(self._transfer.finish(batch)),
         )
@@ -201,7 +203,7 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool, revision: s
         tip = "was the folder written by transformers' save_pretrained? For one of open_clip use local-dir:FOLDER"
         check_folder(folder, shown, "config.json", _WEIGHTS, tip)
     try:
-        with _quiet(transformers):
+        with _quiet(transformers), _without_adapters():
             model, report = transformers.AutoModel.from_pretrained(
                 source, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
@@ -293,6 +295,27 @@ def _quiet(transformers: Any) -> Iterator[None]:
         log.set_verbosity(before)
         if bars:
             log.enable_progress_bar()
+
+
+@contextmanager
+def _without_adapters() -> Iterator[None]:
+    """Load the model that is named, whether or not peft is installed.
+
+    With peft transformers follows an adapter_config.json to another model, whose code would run under the permission
+    given for this one, and adds the adapter's weights.
+    """
+    from transformers.integrations import peft as integration
+    from transformers.models.auto import auto_factory
+
+    modules = (integration, auto_factory)
+    before = [module.find_adapter_config_file for module in modules]
+    for module in modules:
+        module.find_adapter_config_file = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        for module, function in zip(modules, before, strict=True):
+            module.find_adapter_config_file = function
 
 
 def _has(model: Any, *methods: str) -> bool:
