@@ -112,11 +112,11 @@ def test_folders_called_train_and_test_divide_the_set_unless_they_are_classes(tm
         gradient(size=(4, 4 + number)).save(tmp_path / "set" / name / f"{number}.png")
     domain = Domain(folder=tmp_path, name="pond", classes=CLASSES, images=ImageSettings(folder=tmp_path / "set"))
     listed = list_images(domain)
-    parts = {image.name: image.part for image in listed.images}
-    assert parts == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test"}
+    splits = {image.name: image.split for image in listed.images}
+    assert splits == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test"}
     assert [each.path.name for each in listed.passed_over] == ["4.png"]
     other = list_images(replace(domain, classes=(*CLASSES, "train", "test", "Test")))
-    assert {image.part for image in other.images} == {None}
+    assert {image.split for image in other.images} == {None}
 
 
 def test_a_folder_that_cannot_be_read_is_called_one(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:

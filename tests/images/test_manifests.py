@@ -26,7 +26,7 @@ def test_rows_name_files_labels_parts_and_boxes(tmp_path: Path, draw: Draw, pond
         newline="",
     )
     found = list_images(pond(manifest=table)).images
-    assert [(i.name, i.label, i.part, i.crop) for i in found] == [
+    assert [(i.name, i.label, i.split, i.crop) for i in found] == [
         ("0.png", 1, "dev", None),
         ("1.png", 0, "test", None),
         ("2.png", 2, "dev", (0.0, 0.5, 0.5, 1.0)),
@@ -46,7 +46,7 @@ def test_json_lines_hold_the_same_and_may_have_odd_characters(tmp_path: Path, dr
     table = tmp_path / "images.jsonl"
     table.write_text("\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n", encoding="utf-8")
     found = list_images(pond(manifest=table)).images
-    assert [(i.label, i.part, i.crop) for i in found] == [(2, "dev", (0.0, 0.0, 0.5, 0.5)), (1, "test", None)]
+    assert [(i.label, i.split, i.crop) for i in found] == [(2, "dev", (0.0, 0.0, 0.5, 0.5)), (1, "test", None)]
 
 
 def test_cards_name_their_columns_and_their_folder(tmp_path: Path, draw: Draw, pond: Make) -> None:
@@ -133,7 +133,7 @@ def test_the_manifests_parts_outrank_the_recorded_ones_and_the_rest_is_left_out(
     domain = pond(manifest=table)
     listed = list_images(domain)
     images = listed.images
-    opposite = {i.digest: "test" if i.part == "dev" else "dev" for i in images if i.part}
+    opposite = {i.digest: "test" if i.split == "dev" else "dev" for i in images if i.split}
     parts = divide(images, domain.classes, SplitSettings(), opposite)
     assert [parts[i.digest] for i in images] == ["dev"] * 4 + ["test"] * 4
     assert [each.kind for each in listed.passed_over] == ["outside the splits"] * 4
@@ -147,7 +147,7 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
     table.write_text("path,label,split\na.png,Newt,dev\ncopy.png,Newt,test\nb.png,Swan,dev\n", encoding="utf-8")
     found = list_images(pond(manifest=table))
     assert found.leaks == 1
-    assert [(i.name, i.part) for i in found.images] == [("copy.png", "test"), ("b.png", "dev")]
+    assert [(i.name, i.split) for i in found.images] == [("copy.png", "test"), ("b.png", "dev")]
     assert [(s.path.name, s.reason.split(":")[0]) for s in found.skipped] == [
         ("a.png", "the same picture is in the test split")
     ]

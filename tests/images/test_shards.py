@@ -42,7 +42,7 @@ def test_what_webdataset_writes_is_read_member_by_member(tmp_path: Path, pond: M
                     writer.write({"__key__": f"s{number:07d}", "png": picture(number), "cls": number % 2})
                     number += 1
     found = list_images(pond(shards=tmp_path / "*" / "*.tar"))
-    assert [(i.path.parent.name, i.member, i.label, i.part) for i in found.images] == [
+    assert [(i.path.parent.name, i.member, i.label, i.split) for i in found.images] == [
         ("test", f"s000000{n}.png", 1 - n % 2, "test") for n in (6, 7, 8)
     ] + [("train", f"s000000{n}.png", 1 - n % 2, "dev") for n in range(6)]
     for image in found.images:
@@ -52,7 +52,7 @@ def test_what_webdataset_writes_is_read_member_by_member(tmp_path: Path, pond: M
         assert open_picture(image).getpixel((0, 0)) == colour_of(number)
     assert found.images[0].below(tmp_path) == "test/0.tar/s0000006.png"
     only = list_images(pond(shards=tmp_path / "train" / "{0..1}.tar"))
-    assert ([i.part for i in only.images], {i.label for i in only.images}) == ([None] * 6, {0, 1})
+    assert ([i.split for i in only.images], {i.label for i in only.images}) == ([None] * 6, {0, 1})
 
 
 def test_labels_are_texts_numbers_or_json(tmp_path: Path, pond: Make) -> None:

@@ -51,7 +51,7 @@ def measure(
     if plan.tree is None:
         return None, notes
     images = [
-        LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
+        LabelledImage(path=Path(path), digest=digest, label=labels[label], split=part)
         for path, digest, label, part, *_ in rows
     ]
     domains = images if plan.listing.own else elsewhere
@@ -126,10 +126,10 @@ def _counting(
 ) -> list[bool]:
     """Whether each image counts: of the domain's own, those that `treegen score` assigns to the test split."""
     if own:
-        parts = workspace.divide(domains)
-        return [parts[image.digest] == "test" and image.part != "dev" for image in images]
-    recorded = {*workspace.recorded_parts(), *(image.digest for image in domains)}
-    return [image.digest not in recorded and image.part != "dev" for image in images]
+        assigned = workspace.divide(domains)
+        return [assigned[image.digest] == "test" and image.split != "dev" for image in images]
+    recorded = {*workspace.recorded_splits(), *(image.digest for image in domains)}
+    return [image.digest not in recorded and image.split != "dev" for image in images]
 
 
 def own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:

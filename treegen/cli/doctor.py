@@ -72,6 +72,6 @@ def _show(examination: "Examination") -> None:
             say(f"{chr(10) if topic else ''}{finding.topic}")
             topic = finding.topic
         sign, colour = signs[finding.state]
-        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
+        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.message)}")
         if finding.tip:
             say(f"      {finding.tip}")

@@ -34,7 +34,7 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     for table in tables:
         read_table(table, table.parent, columns, labels, findings, index)
     for image in index.images(labels, findings):
-        yield image if image.split else replace(image, split=split_of(image.path, root, labels))
+        yield image if image.source_split else replace(image, source_split=split_of(image.path, root, labels))
     covered = {table.parent for table in tables}
     if len(tables) > 1:
         names = ", ".join(below(table, root) for table in tables[:_MOST_NAMED])

@@ -20,7 +20,7 @@ from treegen.images.interface import (
     Labels,
     Reader,
     Skipped,
-    SplitName,
+    SourceSplit,
     below,
     shown,
     take_census,
@@ -28,7 +28,7 @@ from treegen.images.interface import (
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
 from treegen.images.shards import read_shards, shard_paths, splits_in
-from treegen.images.splitting import assign_parts, fixed_parts
+from treegen.images.splitting import assign_splits, fixed_splits
 from treegen.text import counted, show
 
 _READERS: Final[dict[str, Reader]] = {
@@ -143,10 +143,10 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
         images = _trusted(settings, settings.domain_folder, images, findings)
     if settings.kind == "shards":  # known by the names of the tars, so that a list of millions is not held
         tars = shard_paths(settings.source)
-        splits = set[SplitName | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
+        splits = set[SourceSplit | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
     else:
         images = iter(listed := list(images))
-        splits = {image.split for image in listed}
+        splits = {image.source_split for image in listed}
 
     def place_of(image: LabelledImage) -> str:
         if image.member:
@@ -156,7 +156,7 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
             return f"no split in {show(settings.source.name)}"
         return show(folder_outside(image.path, settings.root, labels))
 
-    yield from assign_parts(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
+    yield from assign_splits(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
 
 
 def _trusted(
@@ -198,10 +198,10 @@ def _without_leaks(
     Returns:
         The images, those left out, and their number of contents.
     """
-    parts = fixed_parts(images)
+    fixed = fixed_splits(images)
     remaining, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
     for image in images:
-        if image.part == "dev" and parts[image.digest] == "test":
+        if image.split == "dev" and fixed[image.digest] == "test":
             leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member, kind="of dev that test has too"))
             contents.add(image.digest)
         else:

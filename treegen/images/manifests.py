@@ -17,7 +17,7 @@ from treegen.errors import InputError
 from treegen.files import without_dots
 from treegen.images.archives import archives_below
 from treegen.images.files import SUFFIXES, picture_files, regular
-from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SplitName, below
+from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SourceSplit, below
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import Row, read_rows
@@ -109,9 +109,9 @@ class PictureIndex:
         """Add what a row says of a picture; the same picture and label in another split is not a repetition."""
         entries = self.rows.setdefault((self.real(image.path), image.crop), [])
         same = [at for at, entry in enumerate(entries) if entry.image.label == image.label]
-        if any(image.split in (None, entries[at].image.split) for at in same):
+        if any(image.source_split in (None, entries[at].image.source_split) for at in same):
             self.repeated += 1
-        elif unassigned := [at for at in same if entries[at].image.split is None]:
+        elif unassigned := [at for at in same if entries[at].image.source_split is None]:
             self.repeated += 1
             entries[unassigned[0]] = _Entry(image, label, place)
         else:
@@ -234,7 +234,9 @@ def read_table(
         elif path and regular(path, findings):
             cluster = row.get(columns["cluster"], "").strip()
             look = row.get(columns["look"], "").strip()
-            image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster, look=look)
+            image = LabelledImage(
+                path=path, label=class_index, source_split=split, crop=crop, cluster=cluster, look=look
+            )
             index.add(image, label, place)
     for column in sorted(splits.keys() - others):
         listed = ", ".join(f"{count} {split}" for split, count in splits[column].items())
@@ -321,7 +323,7 @@ def _label(row: Row, columns: Mapping[str, str], needed: bool) -> str:
     return text
 
 
-def _split(row: Row, columns: Mapping[str, str]) -> SplitName | None:
+def _split(row: Row, columns: Mapping[str, str]) -> SourceSplit | None:
     text = row.get(columns["split"], "").strip()
     if text and text.lower() not in SPLITS:
         raise ValueError(f"{show(text)} in {show(columns['split'])} is none of {', '.join(SPLITS)}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from treegen.errors import InputError
 from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
-from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, split_called
+from treegen.images.interface import Findings, LabelledImage, Labels, SourceSplit, split_called
 from treegen.images.pictures import check_begin
 from treegen.images.tables import (
     batches,
@@ -39,14 +39,14 @@ def leave_out_lists(path: Path, findings: Findings) -> None:
         findings.leave_out(path, reason, exists=False, tip="write one picture into each row")
 
 
-def split_of_file(path: Path, root: Path) -> SplitName | None:
+def split_of_file(path: Path, root: Path) -> SourceSplit | None:
     """Return the split that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
     words = (*path.relative_to(root).parts[:-1], path.stem)
     return next((split for word in words if (split := split_called(word))), None)
 
 
 def read_parquet(
-    path: Path, columns: dict[str, str], split: SplitName | None, labels: Labels, findings: Findings
+    path: Path, columns: dict[str, str], split: SourceSplit | None, labels: Labels, findings: Findings
 ) -> Iterator[LabelledImage]:
     """Yield the pictures of a file; `member` is the column and the number of the row.
 
@@ -109,7 +109,7 @@ def read_parquet(
                             member=member,
                             offset=number - 1,
                             size=len(data),
-                            split=split,
+                            source_split=split,
                             cluster="" if together is None else str(together).strip(),
                         )
 

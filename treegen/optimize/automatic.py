@@ -482,7 +482,7 @@ def _start(workspace: Workspace, settings: LlmSettings, options: Options, tree: 
     """Return all that decides on the steps of a run; caps and ends may be others when it is resumed."""
     evaluator = workspace.evaluator
     parts = [f"{name} {judge.images[row].digest}" for name, rows in judge.rows.items() for row in rows]
-    parts += sorted(f"test {image.digest}" for image in evaluator.parts["test"].images)
+    parts += sorted(f"test {image.digest}" for image in evaluator.splits["test"].images)
     return {
         "seed tree": digest_of(tree),
         "split": hashlib.sha256("\n".join(parts).encode()).hexdigest(),

@@ -100,7 +100,7 @@ class SecondModel:
         from treegen.clip.questions import SecondOpinion
 
         evaluator = self.workspace.evaluator
-        dev = evaluator.parts["dev"]
+        dev = evaluator.splits["dev"]
         rows = _sample(dev.images, self.images)
         opinions = self.ask_images([dev.images[row] for row in rows], "to learn how often it is right")
         told = [(row, o) for row, o in zip(rows, opinions, strict=True) if not o.failure]

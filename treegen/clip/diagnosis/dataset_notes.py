@@ -39,14 +39,14 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
 def _few_images(evaluator: "Evaluator") -> list[str]:
     """Note classes without images, and those without images in one of the splits."""
     names, notes = evaluator.domain.classes, list[str]()
-    present = {part: set(images.labels) for part, images in evaluator.parts.items()}
+    present = {split: set(images.labels) for split, images in evaluator.splits.items()}
     empty = [name for k, name in enumerate(names) if k not in present["dev"] | present["test"]]
     if empty:
         notes.append(f"no images of {_listed(empty)}: how well they are classified is unknown")
-    for part, other in (("dev", "test"), ("test", "dev")):
-        missing = [names[k] for k in sorted(present[other] - present[part])]
+    for split, other in (("dev", "test"), ("test", "dev")):
+        missing = [names[k] for k in sorted(present[other] - present[split])]
         if missing:
-            notes.append(f"all images of {_listed(missing)} are in the {other} split: {part} says nothing about them")
+            notes.append(f"all images of {_listed(missing)} are in the {other} split: {split} says nothing about them")
     return notes
 
 
