@@ -335,5 +335,5 @@ def test_folders_that_are_no_class_are_told_and_not_scored(domain: Domain, evalu
     draw(folder_of(domain) / "Abrosk/.hidden.png", 2)
     (folder_of(domain) / "Abrosk/notes.txt").write_text("no picture", encoding="utf-8")
     images = evaluate(domain).images
-    assert images.strangers == (("Stranger", 1),)
+    assert images.unknown_labels == (("Stranger", 1),)
     assert (len(images.images), images.skipped) == (26, ())

@@ -61,7 +61,7 @@ def test_folders_of_classes_below_the_splits(tmp_path: Path, draw: Draw, pond: M
         ("2.png", 1, "test"),
         ("3.png", 2, "test"),
     ]
-    assert found.strangers == (("Eel", 1),)
+    assert found.unknown_labels == (("Eel", 1),)
 
 
 def test_folders_of_classes_alone_and_one_split_alone_are_divided_by_seed(

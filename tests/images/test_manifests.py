@@ -92,7 +92,7 @@ def test_unknown_labels_and_missing_files_are_named_and_counted(tmp_path: Path, 
         "path,label\na.png,Newt\na.png,Eel\nb.png,Eel\na.png,Olm\ngone.png,Swan\nfolder.png,Swan\n", encoding="utf-8"
     )
     found = list_images(pond(manifest=table))
-    assert found.strangers == (("Eel", 2), ("Olm", 1))
+    assert found.unknown_labels == (("Eel", 2), ("Olm", 1))
     assert [(s.path.name, s.reason) for s in found.skipped] == [
         ("gone.png", "no such file (images.csv, line 6)"),
         ("folder.png", "not a file (images.csv, line 7)"),
@@ -107,7 +107,7 @@ def test_numbers_count_the_names_of_a_file_or_the_classes(tmp_path: Path, draw: 
     table = tmp_path / "images.csv"
     table.write_text("path,label\na.png,0\nb.png,1\nc.png,2\nd.png,3\n", encoding="utf-8")
     named = list_images(pond(manifest=table, classnames=tmp_path / "names.txt"))
-    assert ([i.label for i in named.images], named.strangers) == ([1, 2], (("3", 1), ("Eel", 1)))
+    assert ([i.label for i in named.images], named.unknown_labels) == ([1, 2], (("3", 1), ("Eel", 1)))
     assert [i.label for i in list_images(pond(manifest=table)).images] == [0, 1, 2]
 
 
@@ -117,7 +117,7 @@ def test_numbers_that_a_table_with_gaps_made_fractions_count_all_the_same(
     draw("a.png", 1)
     (tmp_path / "images.csv").write_text("path,label\na.png,1.0\na.png,1.5\n", encoding="utf-8")
     found = list_images(pond(manifest=tmp_path / "images.csv"))
-    assert ([i.label for i in found.images], found.strangers) == ([1], (("1.5", 1),))
+    assert ([i.label for i in found.images], found.unknown_labels) == ([1], (("1.5", 1),))
     assert found.notes == ("numeric labels are counted from 0: 0 = Newt, 1 = Swan, 2 = Axolotl",)
 
 

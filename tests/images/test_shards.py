@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) ->
     (tmp_path / "d.tar").write_bytes(whole[:2600])
     found = list_images(pond(shards=tmp_path / "?.tar"))
     assert [(i.path.name, i.name) for i in found.images] == [("a.tar", "1.png"), ("d.tar", "0.png")]
-    assert found.strangers == (("17", 1),)
+    assert found.unknown_labels == (("17", 1),)
     told = {(s.path.name, s.member): s.reason for s in found.skipped}
     assert told.pop(("a.tar", "2.png")).startswith("no label")
     assert told.pop(("a.tar", "3")) == "a label without a picture"
@@ -165,5 +165,5 @@ def test_names_and_labels_that_utf_8_cannot_hold_are_shown_escaped(tmp_path: Pat
     write_tar(tmp_path / "a.tar", members)
     found = list_images(pond(shards=tmp_path / "a.tar"))
     assert [image.below(tmp_path) for image in found.images] == ["a.tar/1.png", "a.tar/b\\xff.png"]
-    assert found.strangers == (("\ufffd", 1),)
+    assert found.unknown_labels == (("\ufffd", 1),)
     assert [s.reason for s in found.skipped] == ["its label cannot be read: not UTF-8"]

@@ -108,12 +108,12 @@ class Listing:
             have = "pictures have" if pictures > 1 else "picture has"
             notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
-            return [*notes, *self.labels.meant(self.unlabelled)]
+            return [*notes, *self.labels.did_you_mean(self.unlabelled)]
         if without := self.labelled[False]:
             which = "no labels" if without == sum(self.labelled.values()) else f"{without} without a label"
             notes.append(f"{which}: {_NO_TABLE_LABELS[self.settings.kind]}")
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
-        return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
+        return [*notes, *self.labels.did_you_mean((*self.findings.unknown_labels, *others))]
 
     def sets_below(self) -> list[str]:
         """Say which tars and tables below a folder are not read with it."""

@@ -325,7 +325,7 @@ class ResultWriter:
                 message += f"; left out: {', '.join(f'{each.count} {each.kind}' for each in files.left_out)}"
             message = "; ".join([message, *self.plan.listing.sets_below()])
             names = self.plan.listing.labels
-            meant = names.meant(findings.strangers) if names else []
+            meant = names.did_you_mean(findings.unknown_labels) if names else []
             tips = [*(each.tip for each in findings.skipped), *meant, tip_of(findings.passed_over)]
             tip = next(filter(None, tips), "")
             raise InputError(message, tip or "expected PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF files")
@@ -334,8 +334,8 @@ class ResultWriter:
         accuracy, recognised = self._measure()
         notes = [*self.plan.notes, *self.plan.listing.notes(), *recognised]
         notes += encoder_notes(self.settings, self.plan.domain)
-        if findings.strangers:
-            labels = ", ".join(map(show, sorted(findings.strangers)[:5]))
+        if findings.unknown_labels:
+            labels = ", ".join(map(show, sorted(findings.unknown_labels)[:5]))
             notes.append(f"left out, as their labels are not classes of the domain: {labels}")
         if self._scorer and self.plan.domain and self.plan.domain.compute.adapt == "lora":
             notes.append("[compute] adapt = lora is not for bulk: the answers are those of the views, untrained")

@@ -72,7 +72,7 @@ def command(
     workspace = open_workspace(tree, domain_path, encoder)
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
-    asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
+    adaptive_score = score_adaptive(workspace, sealed=sealed) if adaptive else None
     compared = compare_compute(workspace, settings, sealed=sealed) if settings else None
     cascade = None
     if second.model:
@@ -80,8 +80,8 @@ def command(
             cascade = score_cascade(model, sealed=sealed) if model else None
     if as_json:
         document: dict[str, Any] = dict(scored.score)
-        if asked:
-            document["adaptive"] = adaptive_json(asked)
+        if adaptive_score:
+            document["adaptive"] = adaptive_json(adaptive_score)
         if compared:
             document["compute_comparison"] = compared.document
         if cascade:
@@ -89,9 +89,9 @@ def command(
         print_json(document)
     else:
         show_score(scored.score, groups=groups, full=full)
-        if asked:
+        if adaptive_score:
             say()
-            show_adaptive(asked)
+            show_adaptive(adaptive_score)
         if compared:
             say()
             show_compute(compared.document)

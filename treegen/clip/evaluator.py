@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
+_MOST_RESULTS: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
@@ -655,7 +655,7 @@ class Evaluator:
 
 def _forget(results: dict[Any, Any]) -> None:
     """Make room for the result of one more tree."""
-    for old in list(results)[: -_KEPT + 1]:
+    for old in list(results)[: -_MOST_RESULTS + 1]:
         del results[old]
 
 

@@ -85,16 +85,16 @@ def _claim(file: NotesFile, names: "_Names", claims: Claims) -> None:
             if name and colon and value and len(attribute) <= _LONGEST_ATTRIBUTE:
                 parts = {normalise_name(part) for part in _SEVERAL.split(value)}
                 values.setdefault((name, attribute.strip().casefold()), set()).update(parts)
-        for key, said in values.items():
-            claims.setdefault(key, []).append(said)
+        for key, words in values.items():
+            claims.setdefault(key, []).append(words)
 
 
 def _contradictions(claims: Claims) -> Iterable[str]:
     """Say for which classes two entries give an attribute values of which none is the same."""
     found = [
-        f"{show(name)} ({attribute}: {' / '.join(' and '.join(sorted(values)) for values in said[:2])})"
-        for (name, attribute), said in claims.items()
-        if any(not said[0] & other for other in said[1:])
+        f"{show(name)} ({attribute}: {' / '.join(' and '.join(sorted(values)) for values in claimed[:2])})"
+        for (name, attribute), claimed in claims.items()
+        if any(not claimed[0] & other for other in claimed[1:])
     ]
     if found:
         message = f"the notes contradict each other on {_count(found, 'attribute', 'attributes')}"

@@ -64,10 +64,10 @@ def images_of_folders(
         else:
             findings.pass_over(path, _NO_CLASS)
             if names:
-                findings.strangers[_stranger(names)] += 1
+                findings.unknown_labels[_unknown_label(names)] += 1
     for name in tops:
         if name not in tops_with_pictures and labels.find(name) is None and not without:
-            findings.strangers[name] += 0
+            findings.unknown_labels[name] += 0
     findings.notes += _note_unknown_splits(of_class, root, labels)
     splits = dict[Path, SourceSplit | None]()
     for index, paths in sorted(of_class.items()):
@@ -101,7 +101,7 @@ def rank_of_path(path: Path, root: Path, labels: Labels | None) -> tuple[int, bo
     return split, all(labels.find(name) in (None, -1) for name in names), path.is_symlink()
 
 
-def _stranger(names: Sequence[str]) -> str:
+def _unknown_label(names: Sequence[str]) -> str:
     """Return which folder may be called like a class: the one below that of a split, or else the outermost."""
     below_split = next((names[at + 1 :] for at, name in enumerate(names) if split_called(name)), ())
     return below_split[0] if below_split else next((name for name in names if not split_called(name)), names[0])

@@ -192,7 +192,7 @@ class ImageSet:
     Attributes:
         images: the usable images.
         skipped: images that cannot be read, each with its reason.
-        strangers: labels (or folders) that are not classes, each with its number of images, which are left out.
+        unknown_labels: labels (or folders) that are not classes, each with its number of images, which are left out.
         leaks: number of contents that the set has in both dev and test; their dev copies are among the skipped.
         passed_over: other picture files that are not read, such as those in no class folder.
         notes: what else there is to know of the set, in sentences.
@@ -202,7 +202,7 @@ class ImageSet:
 
     images: tuple[LabelledImage, ...]
     skipped: tuple[Skipped, ...] = ()
-    strangers: tuple[tuple[str, int], ...] = ()
+    unknown_labels: tuple[tuple[str, int], ...] = ()
     leaks: int = 0
     passed_over: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
@@ -320,10 +320,10 @@ class Labels:
         close = [key] if key in bare else get_close_matches(key, [name for name in bare if name], n=1, cutoff=0.8)
         return self.names[bare[close[0]]] if close and close[0] else None
 
-    def meant(self, strangers: Iterable[str]) -> list[str]:
+    def did_you_mean(self, unknown_labels: Iterable[str]) -> list[str]:
         """Return which classes unknown labels may mean, with the lines to add to domain.toml."""
         aliases, messages, synsets = dict[str, list[str]](), list[str](), list[str]()
-        for label in list(dict.fromkeys(strangers)):
+        for label in list(dict.fromkeys(unknown_labels)):
             if name := self.near(label):
                 aliases.setdefault(name, []).append(label)
             elif self.names and _SYNSET.fullmatch(label):
@@ -355,7 +355,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
-        self.strangers: Counter[str] = Counter()
+        self.unknown_labels: Counter[str] = Counter()
         self.passed_over: list[Skipped] = []
         self.notes: list[str] = []
         self.links = 0  # paths to a picture that is in the set under another path

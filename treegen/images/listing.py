@@ -69,7 +69,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
     return ImageSet(
         images=remaining,
         skipped=(*findings.skipped, *leaking),
-        strangers=tuple(sorted(findings.strangers.items())),
+        unknown_labels=tuple(sorted(findings.unknown_labels.items())),
         leaks=leaks,
         passed_over=tuple(findings.passed_over),
         notes=_notes(labels, findings),
@@ -111,7 +111,7 @@ def is_there(settings: ImageSettings) -> bool:
 def _notes(labels: Labels, findings: Findings) -> tuple[str, ...]:
     """Return what a reader must know of a set: its splits, what numbers mean, what labels may mean."""
     order = labels.order()
-    return (*findings.all_notes(), *([order] if order else []), *labels.meant(findings.strangers))
+    return (*findings.all_notes(), *([order] if order else []), *labels.did_you_mean(findings.unknown_labels))
 
 
 def _settings(domain: Domain) -> ImageSettings:
@@ -212,10 +212,9 @@ def _without_leaks(
 def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
     """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
     message = f"{settings.source}: no image of any of the {len(labels.names)} classes"
-    if findings.strangers:
-        message += (
-            f"; labels that are not classes: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
-        )
+    if findings.unknown_labels:
+        names = ", ".join(show(name) for name, _ in findings.unknown_labels.most_common(5))
+        message += f"; labels that are not classes: {names}"
     if findings.skipped:
         first = findings.skipped[0]
         name = first.below(settings.root) if settings.kind == "shards" else first.path
@@ -236,11 +235,11 @@ def tip_of(passed_over: Sequence[Skipped]) -> str:
 def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
     tips = Counter(each.tip for each in findings.skipped)
     tip, count = tips.most_common(1)[0] if tips else ("", 0)
-    if count > sum(findings.strangers.values()):
+    if count > sum(findings.unknown_labels.values()):
         return tip or "check the content of the files"
-    if meant := labels.meant(findings.strangers):
+    if meant := labels.did_you_mean(findings.unknown_labels):
         return meant[0]
-    if findings.strangers and settings.kind != "folder":
+    if findings.unknown_labels and settings.kind != "folder":
         return "its labels must be class names or other names below [aliases]"
     if tip := tip_of(findings.passed_over):
         return tip

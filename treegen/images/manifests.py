@@ -226,7 +226,7 @@ def read_table(
             path = without_dots(path)
             index.named.add(index.real(path))
         if class_index is None:
-            findings.strangers[labels.named(label)] += 1
+            findings.unknown_labels[labels.named(label)] += 1
             if path and path.is_file():
                 findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():

@@ -98,7 +98,7 @@ def read_parquet(
                     text = cell_text(cell).strip()
                     index = labels.find(text) if text or not labels.needed else None
                     if index is None:
-                        findings.strangers[labels.named(text) or "(none)"] += 1
+                        findings.unknown_labels[labels.named(text) or "(none)"] += 1
                         findings.pass_over(
                             path, "with a label that is not a class" if text else "without a label", member
                         )

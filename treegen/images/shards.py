@@ -372,7 +372,7 @@ def _read_sample(
         reason = f"contradictory labels: {show(label)} and {show(other)}"
         findings.leave_out(path, reason, picture.name, kind="with contradictory labels", tip=_GIVE_LABELS)
     elif index is None:
-        findings.strangers[labels.named(label)] += 1
+        findings.unknown_labels[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
     else:
         yield LabelledImage(

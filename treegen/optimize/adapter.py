@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Fate = Literal["accepted", "no gain shown", "no change", "invalid", "repeated"]
 _TREE: Final = "tree"  # the only component
-_TOLD: Final = 12  # rounds that the language model is told of
+_ROUNDS_SHOWN: Final = 12  # rounds that the language model is told of
 _MOST_PROBLEMS: Final = 20  # of a reply
 
 
@@ -364,7 +364,7 @@ class TreeAdapter:
 
     def _tried(self) -> str:
         """Return the last rounds in words, as far as the propose half shows them."""
-        lines = [line for each in self.rounds[-_TOLD:] for line in _told(each)]
+        lines = [line for each in self.rounds[-_ROUNDS_SHOWN:] for line in _round_lines(each)]
         return "\n".join(["<measured>", *lines, "</measured>"]) if lines else ""
 
 
@@ -372,7 +372,7 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _told(each: Round) -> list[str]:
+def _round_lines(each: Round) -> list[str]:
     gain = f" ({_points(each.propose.mean)})" if each.propose else ""
     fates = {
         "accepted": f"helped{gain}",

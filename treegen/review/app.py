@@ -81,7 +81,7 @@ class ReviewApp(PanelsApp):
         self.appearance = AppearanceFlow(self, theme)
         self.file_watch = FileWatch(self)
         thumbnails = ThumbnailReader(self)
-        self.detail = DetailFlow(self, lambda: self.feedback.asked, thumbnails)
+        self.detail = DetailFlow(self, lambda: self.feedback.proposal_review, thumbnails)
         self.browsing = BrowsingFlow(self, thumbnails)
         self.maps = MapsFlow(self, self.browsing)
         closing = (self.feedback, self.detail, self.file_watch, thumbnails, self.browsing)
@@ -103,7 +103,7 @@ class ReviewApp(PanelsApp):
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10)
         self.feedback.take_up()
-        self.set_interval(BETWEEN, self.file_watch.look)
+        self.set_interval(BETWEEN, self.file_watch.poll)
         self.call_after_refresh(self.scoring.soon)
 
     def on_tree_changed(self) -> None:

@@ -26,9 +26,9 @@ def notes_on(evaluator: "Evaluator") -> tuple[str, ...]:
     if images.copies:
         subject = counted(images.copies, "image is an exact copy", "images are exact copies")
         notes.append(f"{subject} of others of the same class: each counts, so fewer than n are distinct")
-    if images.strangers:
-        listed = _listed([f"{show(name)} ({count})" for name, count in images.strangers])
-        subject = counted(len(images.strangers), "label is not a class and was", "labels are not classes and were")
+    if images.unknown_labels:
+        listed = _listed([f"{show(name)} ({count})" for name, count in images.unknown_labels])
+        subject = counted(len(images.unknown_labels), "label is not a class and was", "labels are not classes and were")
         notes.append(f"{subject} left out, with the images: {listed}")
     if images.leaks:
         subject = counted(images.leaks, "picture is", "pictures are")

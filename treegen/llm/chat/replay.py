@@ -47,7 +47,7 @@ class ReplayChat:
         Raises:
             ModelError: no line of the recording matches this request; the message shows the first difference.
         """
-        request = [_comparable_message(m.as_kept()) for m in messages]
+        request = [_comparable_message(m.as_stored()) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
         if not matching:
             raise ModelError(

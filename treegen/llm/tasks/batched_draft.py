@@ -40,7 +40,7 @@ _PULSE: Final = 0.1  # seconds between calls of the listener
 Pictures = Mapping[str, Sequence[str]]
 
 
-class Kept(Protocol):
+class PartStore(Protocol):
     """Storage for finished steps; see `treegen.history.checkpoints.Checkpoints`."""
 
     def get(self, name: str, request: Sequence[str]) -> str | None:
@@ -51,7 +51,7 @@ class Kept(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class NothingKept:
+class InMemoryParts:
     """Storage for steps in memory only."""
 
     parts: dict[tuple[str, ...], str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class PartMaker:
         chat: Chat,
         *,
         tries: int,
-        kept: Kept,
+        store: PartStore,
         concurrency: int = 1,
         on_attempt: Listener | None = None,
         on_text: OnText | None = None,
@@ -118,7 +118,7 @@ class PartMaker:
     ) -> None:
         """Take the arguments of `draft_in_parts`; `before` attempts were made already."""
         self.domain = domain
-        self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
+        self._chat, self._tries, self._finished, self._concurrency = chat, tries, store, concurrency
         self._on_attempt, self._on_text = on_attempt, on_text
         self.loop = RepairLoop(domain, chat, on_attempt, on_text, before)
         self.taken = 0
@@ -140,7 +140,7 @@ class PartMaker:
         data_by_place: dict[int, Any] = {}
         for place, part in enumerate(parts):
             # keyed by the request: a changed domain, prompt or earlier step makes the stored value obsolete
-            value = self._kept.get(part.name, part.key)
+            value = self._finished.get(part.name, part.key)
             if value is not None:
                 data_by_place[place] = self.results[part.name] = json.loads(value)
                 self.taken += 1
@@ -188,7 +188,7 @@ class PartMaker:
         if data:
             self.results[part.name] = data
         if not stopped:
-            self._kept.put(part.name, part.key, json.dumps(data))
+            self._finished.put(part.name, part.key, json.dumps(data))
 
     def _concurrently(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
         """Send several requests at a time. Attempts are reported, and steps stored, on the caller's own thread."""
@@ -253,7 +253,7 @@ def draft_in_parts(
     *,
     tries: int,
     size: int = BATCH,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     concurrency: int = 1,
     descriptions: dict[str, str] | None = None,
     pictures: Pictures | None = None,
@@ -269,7 +269,7 @@ def draft_in_parts(
         chat: the language model; called from several threads if `concurrency` is above 1.
         tries: most replies per step.
         size: classes whose rules are requested together.
-        kept: finished steps of an earlier run, and where to store those of this one.
+        store: finished steps of an earlier run, and where to store those of this one.
         concurrency: most simultaneous requests.
         descriptions: what a model saw in pictures of the classes.
         pictures: class -> pictures as data URLs; classes that remain alike are shown side by side.
@@ -286,7 +286,7 @@ def draft_in_parts(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         concurrency=concurrency,
         on_attempt=on_attempt,
         on_text=on_text,
@@ -367,9 +367,9 @@ def _joined(domain: Domain, groups: Plain, drafted: Sequence[Any]) -> tuple[Plai
         for group, body in grown.items()
         for option in body["options"][len(groups[group]["options"]) :]
     ]
-    kept = {"looks": looks} if looks else {}
+    extra = {"looks": looks} if looks else {}
     indexed = repair_answers(grown, rules, Notes())
-    return {"classification_groups": grown, **kept, "rules": indexed, "alike": alike}, added
+    return {"classification_groups": grown, **extra, "rules": indexed, "alike": alike}, added
 
 
 def _says(answer: Any, option: str) -> bool:
@@ -395,7 +395,7 @@ def separate(
     pictures: Pictures,
     *,
     tries: int,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
@@ -407,7 +407,7 @@ def separate(
         conversation: a draft of a whole tree.
         pictures: class -> pictures as data URLs.
         tries: most replies.
-        kept: as for `draft_in_parts`.
+        store: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
         on_text: as for `draft_in_parts`.
 
@@ -422,7 +422,7 @@ def separate(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         on_attempt=on_attempt,
         on_text=on_text,
         before=len(conversation.attempts),
@@ -446,9 +446,9 @@ def _separated(maker: PartMaker, tree: Plain, size: int, known: _Known, rounds: 
         alike = _alike(tree["rules"], min(size, MOST_SHOWN) if known.pictures else size, settled)
         if not alike:
             break
-        (told,) = maker.make([_apart_part(maker.domain, tree, alike, number, known)])
-        asked = {name for cluster in alike for name in cluster}
-        tree = {**told, "alike": [*(c for c in tree["alike"] if not set(c) <= asked), *told["alike"]]}
+        (separated,) = maker.make([_apart_part(maker.domain, tree, alike, number, known)])
+        requested = {name for cluster in alike for name in cluster}
+        tree = {**separated, "alike": [*(c for c in tree["alike"] if not set(c) <= requested), *separated["alike"]]}
     return tree
 
 

@@ -20,10 +20,10 @@ from treegen.llm.reading.repairs import Notes, leave_out, only, renamed
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
 from treegen.llm.tasks.batched_draft import (
     MOST_SHOWN,
-    Kept,
-    NothingKept,
+    InMemoryParts,
     Part,
     PartMaker,
+    PartStore,
     Pictures,
     Stopped,
     numbered,
@@ -75,7 +75,7 @@ def describe(
     pictures: Pictures,
     *,
     tries: int,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     concurrency: int = 1,
     confused: Sequence[Pair] = (),
     on_attempt: Listener | None = None,
@@ -89,7 +89,7 @@ def describe(
         chat: a vision model.
         pictures: class -> its pictures as data URLs; from the dev split, never from the test split.
         tries: most replies per request.
-        kept: as for `draft_in_parts`.
+        store: as for `draft_in_parts`.
         concurrency: as for `draft_in_parts`.
         confused: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
@@ -107,7 +107,7 @@ def describe(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         concurrency=concurrency,
         on_attempt=on_attempt,
         on_text=on_text,

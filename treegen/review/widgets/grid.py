@@ -21,7 +21,7 @@ from textual.widget import Widget
 from treegen.review.drawing import characters
 from treegen.text import printable
 
-_KEPT: Final = 500  # cached rows
+_MOST_CACHED: Final = 500  # cached rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,7 +279,7 @@ class Grid(ScrollView, can_focus=True):
                 width,
                 self._look(row, -1, base),
             )
-            if len(self._strips) > _KEPT:
+            if len(self._strips) > _MOST_CACHED:
                 self._strips.pop(next(iter(self._strips)))
         return strip
 
