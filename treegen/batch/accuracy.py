@@ -13,7 +13,7 @@ from treegen.clip.metrics.statistics import wilson_interval
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.images import ImageSet, LabelledImage, list_images
-from treegen.text import counted
+from treegen.text import counted, first_of
 from treegen.tree.document import digest_of
 from treegen.workflow.workspace import Workspace, split_settings
 
@@ -115,9 +115,7 @@ def _labelled_rows(
         notes.append(f"{subject} the domain's own, recognised by content: label and split are those of its image set")
     if others:
         subject = counted(len(others), "picture has", "pictures have")
-        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-        listed_others = ", ".join(others[:_MOST_NAMED])
-        notes.append(f"{subject} another label here than in the domain's image set: {listed_others}{more}")
+        notes.append(f"{subject} another label here than in the domain's image set: {first_of(others, _MOST_NAMED)}")
     return rows, tuple(notes)
 
 

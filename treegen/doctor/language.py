@@ -16,6 +16,7 @@ from treegen.errors import TreegenError
 from treegen.extras import MissingExtraError
 from treegen.remote.addresses import without_credentials
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm
+from treegen.text import first_of
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
 _MOST: Final = 2**20  # most bytes of a list of models
@@ -138,8 +139,7 @@ def _names(data: Any, key: str, name: str) -> list[str]:
 
 
 def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"models: {', '.join(names[:_SHOWN])}{more}"
+    return f"models: {first_of(names, _SHOWN)}"
 
 
 def _get(address: str) -> tuple[int | None, Any]:

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treegen.exchange.sources import GROUP_KEYS
 from treegen.llm.reading.lexer import Lexeme, UnreadableError, objects_in, scan
+from treegen.llm.reading.parser import GROUP_KEYS
 from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise

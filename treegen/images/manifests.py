@@ -21,7 +21,7 @@ from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labe
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import Row, read_rows
-from treegen.text import counted, show
+from treegen.text import counted, first_of, show
 
 IN_NO_TABLE: Final = "in no table"
 _MOST_LISTED: Final = 5
@@ -133,9 +133,8 @@ class PictureIndex:
                 yield from (replace(entry.image, path=entries[0].image.path) for entry in entries)
         if contradictions:
             are = "picture with contradictory labels is", "pictures with contradictory labels are"
-            more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
-            listed = "; ".join(map(_shortened, contradictions[:_MOST_LISTED]))
-            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}{more}")
+            listed = first_of([*map(_shortened, contradictions)], _MOST_LISTED, "; ")
+            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}")
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
         """Count the pictures that no row has named, and note what was odd about the rows.
@@ -179,13 +178,12 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     if missing and (
         archives := [below(path, settings.root) for path in archives_below(settings.root) if path != table]
     ):
-        more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
-        findings.notes.append(f"archives are not read with a table: {archives[0]}{more}")
+        findings.notes.append(f"archives are not read with a table: {first_of(archives, 1)}")
     if any(each.kind == IN_NO_TABLE for each in findings.passed_over):
         others = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in TABLES and p.name != table.name)
         if others:
-            are, more = ("is", "") if len(others) == 1 else ("are", f" and {len(others) - 1} more")
-            findings.notes.append(f"{others[0]}{more} beside {table.name} {are} not read")
+            are = "is" if len(others) == 1 else "are"
+            findings.notes.append(f"{first_of(others, 1)} beside {table.name} {are} not read")
 
 
 def read_table(

@@ -9,7 +9,7 @@ from typing import Final
 
 from treegen.config.settings import SplitSettings
 from treegen.images.interface import Findings, LabelledImage, SourceSplit, Split
-from treegen.text import counted
+from treegen.text import counted, first_of
 
 _OUTSIDE: Final = "outside the splits"
 _MOST_NAMED: Final = 10
@@ -80,11 +80,10 @@ def _division_notes(count: "Counter[SourceSplit | None]", outside: "Counter[str]
     elif {"train", "val"} == named.keys():
         yield f"no test split was recognised: {named['val']} are used for test, {named['train']} for dev"
     if outside:
-        listed = ", ".join(f"{name} ({number})" for name, number in outside.most_common(_MOST_NAMED))
-        more = f" and {len(outside) - _MOST_NAMED} more" if len(outside) > _MOST_NAMED else ""
+        listed = first_of([f"{name} ({number})" for name, number in outside.most_common()], _MOST_NAMED)
         subject = counted(sum(outside.values()), "picture is", "pictures are")
         splits = ", ".join(named) or "that are recognised"
-        yield f"{subject} outside the splits ({splits}) and left out: {listed}{more}; name their split to use them"
+        yield f"{subject} outside the splits ({splits}) and left out: {listed}; name their split to use them"
 
 
 def fixed_splits(images: Iterable[LabelledImage]) -> dict[str, Split]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.files import write_atomically
 from treegen.images import LabelledImage, open_picture
 from treegen.images.near_duplicates import fingerprint, nearly_same
+from treegen.text import first_of
 
 if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
@@ -42,10 +43,9 @@ def note_near_duplicates(evaluator: "Evaluator", folder: Path) -> tuple[str, ...
         write_atomically(path, json.dumps({"key": key, "pairs": pairs}, ensure_ascii=False))
     if not pairs:
         return ()
-    listed = ", ".join(f"{test} ~ {dev}" for test, dev in pairs[:_NAMED])
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    listed = first_of([f"{test} ~ {dev}" for test, dev in pairs], _NAMED)
     are = "1 test picture is" if len(pairs) == 1 else f"{len(pairs)} test pictures are"
-    return (f"{are} nearly the same as one of dev, which flatters the accuracy: {listed}{more}",)
+    return (f"{are} nearly the same as one of dev, which flatters the accuracy: {listed}",)
 
 
 def _key(evaluator: "Evaluator") -> str:

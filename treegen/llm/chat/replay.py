@@ -15,7 +15,8 @@ from treegen.remote.tidying import amount, token_count
 from treegen.text import counted
 
 _Comparable = tuple[str, str, tuple[str, ...]]  # role, text, pictures
-_MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
+#: measured figures in a request, which may differ in the last digit from run to run
+MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
 class ReplayChat:
@@ -96,7 +97,7 @@ class ReplayChat:
 
 
 def _comparable_text(text: str) -> str:
-    return _MEASURED.sub("<measured></measured>", text).strip()
+    return MEASURED.sub("<measured></measured>", text).strip()
 
 
 def _comparable_message(message: dict[str, Any]) -> _Comparable:
