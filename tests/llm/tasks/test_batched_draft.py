@@ -21,7 +21,8 @@ from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Store
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.tasks.attempts import Attempt
-from treegen.llm.tasks.batched_draft import InMemoryParts, draft_in_parts
+from treegen.llm.tasks.batched_draft import draft_in_parts
+from treegen.llm.tasks.part_maker import InMemoryParts
 from treegen.progress import Cancelled
 from treegen.tree.validation.checks import check_file
 

@@ -17,9 +17,9 @@ from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.images import list_images, open_image
 from treegen.images.data_urls import data_url, pictures_of
-from treegen.llm.tasks.batched_draft import InMemoryParts
 from treegen.llm.tasks.describe import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.tasks.draft import draft_request
+from treegen.llm.tasks.part_maker import InMemoryParts
 from treegen.remote.failures import explain
 from treegen.workflow.draft import draft_tree
 from treegen.workflow.workspace import Workspace

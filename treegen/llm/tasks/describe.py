@@ -18,17 +18,9 @@ from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.reading.repairs import Notes, leave_out, only, renamed
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
-from treegen.llm.tasks.batched_draft import (
-    MOST_SHOWN,
-    InMemoryParts,
-    Part,
-    PartMaker,
-    PartStore,
-    Pictures,
-    Stopped,
-    numbered,
-)
+from treegen.llm.tasks.batched_draft import MOST_SHOWN, Pictures, numbered
 from treegen.llm.tasks.likeness import Pair, clusters_of
+from treegen.llm.tasks.part_maker import InMemoryParts, Part, PartMaker, PartStore, Stopped
 from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.validation.problems import Problem, pointer_to

@@ -13,10 +13,11 @@ from treegen.config.settings import LlmSettings
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
 from treegen.llm.reading.batch_parser import Plain
-from treegen.llm.tasks.batched_draft import Part, PartStore, Pictures, groups_part, rules_parts
+from treegen.llm.tasks.batched_draft import Pictures, groups_part, rules_parts
 from treegen.llm.tasks.describe import description_parts
 from treegen.llm.tasks.draft import draft_request, wanted_groups
 from treegen.llm.tasks.likeness import Pair
+from treegen.llm.tasks.part_maker import Part, PartStore
 
 _OPTIONS: Final = 7  # of a group, about
 _OPTION: Final = "a long red tail"  # of about the usual length
