@@ -1,6 +1,6 @@
 """Parquet files that hold the pictures themselves, as `push_to_hub` of Hugging Face's datasets writes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +64,7 @@ def read_parquet(
     column = columns["path"] if columns["path"] in pictures else pictures[0]
     with open_parquet(path) as file:
         heads = file.schema_arrow.names
-        label = columns["label"]
-        if label not in heads:
-            classes = [name for name in heads if name in names]
-            if len(classes) != 1 and labels.needed:
-                there = ", ".join(map(show, heads))
-                raise InputError(
-                    f"{path}: no column {show(label)}; there are: {there}",
-                    'name it below [images]: columns = {label = "..."}',
-                )
-            label = classes[0] if len(classes) == 1 else ""
+        label = _label_column(path, columns["label"], heads, names, needed=labels.needed)
         for other in (name for name in pictures if name != column):
             for row in range(count_pictures(path, [other])):
                 findings.pass_over(path, f"in another column than {show(column)}", f"{other}/{row}")
@@ -112,6 +103,21 @@ def read_parquet(
                             source_split=split,
                             cluster="" if together is None else str(together).strip(),
                         )
+
+
+def _label_column(
+    path: Path, wanted: str, heads: Sequence[str], names: Mapping[str, Sequence[str]], *, needed: bool
+) -> str:
+    """Return the column of labels: the one that is named, or else the only one with class names; empty if none is."""
+    if wanted in heads:
+        return wanted
+    classes = [name for name in heads if name in names]
+    if len(classes) != 1 and needed:
+        there = ", ".join(map(show, heads))
+        raise InputError(
+            f"{path}: no column {show(wanted)}; there are: {there}", 'name it below [images]: columns = {label = "..."}'
+        )
+    return classes[0] if len(classes) == 1 else ""
 
 
 def _cells(batch: Any, column: str) -> list[Any]:

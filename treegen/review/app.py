@@ -35,7 +35,7 @@ from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.flows.second_review import AgreementFlow, is_for_second
 from treegen.review.panels_app import PanelsApp
 from treegen.review.thumbnails import ThumbnailReader
-from treegen.review.widgets.bars import EVERYWHERE, key_commands, key_rows
+from treegen.review.widgets.key_bindings import EVERYWHERE, key_commands, key_rows
 from treegen.review.widgets.keys_panel import KeysPanel
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.text import did_you_mean, quote
