@@ -90,7 +90,7 @@ def test_what_helps_becomes_a_revision_with_parent_and_score_and_what_harms_is_l
     assert first.fate in ("accepted", "no gain shown")
     assert any("Zandoor" in sentence and effect is not None and effect < 0 for sentence, effect in first.dropped)
     assert first.tree is not None
-    assert all("Zandoor" not in sentence for sentence in first.kept)
+    assert all("Zandoor" not in sentence for sentence in first.changes)
     revision = opened.store.find_revision(digest_of(first.tree))
     assert revision is not None
     assert revision.parent == result.revisions[0]
@@ -161,7 +161,7 @@ def test_an_error_of_the_model_ends_the_run_at_once_with_the_best(
 def ended(result: Automatic) -> tuple[Any, ...]:
     return (
         *(result.stop, result.best, digest_of(result.tree), result.confirm, result.luck, result.replies),
-        *((each.fate, each.kept, each.refused, each.propose, each.confirm) for each in result.rounds),
+        *((each.fate, each.changes, each.refused, each.propose, each.confirm) for each in result.rounds),
     )
 
 

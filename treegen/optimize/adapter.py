@@ -67,7 +67,7 @@ class Round:
         number: from 1.
         kind: whose proposal: the language model's, or a merge of two candidates.
         parent: number of the candidate that it changes.
-        kept: the changes in words.
+        changes: in words.
         dropped: changes that were left out as the propose half is better without them, and what each does to the
             mean probability of the true class; `None` if the tree has errors with it.
         refused: what could not be applied, or touches a lock.
@@ -82,7 +82,7 @@ class Round:
     number: int
     kind: Literal["model", "merge"]
     parent: int
-    kept: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     dropped: tuple[tuple[str, float | None], ...] = ()
     refused: tuple[str, ...] = ()
     fate: Fate = "invalid"
@@ -317,7 +317,7 @@ class TreeAdapter:
         whole = value(edited.allowed)
         if not edited.allowed or not np.isfinite(value(chosen)):
             return current
-        current.kept = tuple(s for n in sorted(chosen) for s in edited.units[n].sentences)
+        current.changes = tuple(s for n in sorted(chosen) for s in edited.units[n].sentences)
         current.dropped = tuple(
             (edited.units[n].sentences[0], _finite(whole - value(edited.without(edited.allowed, n))))
             for n in sorted(edited.allowed - chosen)
@@ -347,9 +347,9 @@ class TreeAdapter:
                 continue
             tree = replace(result.tree, review=parent.tree.review)
             if result.clean and not self._is_known(tree) and not self.obstacle(tree):
-                kept = tuple(change.sentence for change in difference(parent.tree, tree))
+                changes = tuple(change.sentence for change in difference(parent.tree, tree))
                 number = len(self.rounds) + 1
-                return Round(number=number, kind="merge", parent=parent.number, kept=kept, tree=tree)
+                return Round(number=number, kind="merge", parent=parent.number, changes=changes, tree=tree)
         return None
 
     def _is_known(self, tree: Tree) -> bool:
@@ -381,7 +381,7 @@ def _round_lines(each: Round) -> list[str]:
         "invalid": "could not be used",
         "repeated": "was a repetition",
     }
-    lines = [f"round {each.number}: {fates[each.fate]}{': ' if each.kept else ''}{'; '.join(each.kept)}"]
+    lines = [f"round {each.number}: {fates[each.fate]}{': ' if each.changes else ''}{'; '.join(each.changes)}"]
     lines += [f"  left out: {sentence} ({_points(effect)})" for sentence, effect in each.dropped]
     return [*lines, *(f"  not possible: {reason}" for reason in each.refused[:_MOST_PROBLEMS])]
 

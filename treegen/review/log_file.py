@@ -20,7 +20,7 @@ class _LogFile(RotatingFileHandler):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
-        """Pass over a disk that is full: what it keeps from being stored is told where that happens."""
+        """Pass over a disk that is full: what cannot be stored then is reported where that happens."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Repairs of what a reply says that are certain, and so cost no request. Each is counted and told in a note.
+"""Repairs of what a reply says that are certain, and so cost no request. Each is counted and reported in a note.
 
 What was not asked for is left out, with a note; everything that could be meant in two ways stays a problem.
 """

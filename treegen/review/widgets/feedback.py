@@ -128,7 +128,7 @@ class FeedbackPane(Vertical):
         self._paint()
 
     def show(self, context: ReviewContext) -> None:
-        """Repaint what was told last."""
+        """Repaint what was shown last."""
         self._paint()
 
     def _paint(self) -> None:

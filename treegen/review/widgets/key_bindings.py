@@ -114,7 +114,7 @@ class KeysFooter(Footer):
             self._fit()
 
     async def recompose(self) -> None:
-        """Compose anew only for other keys: Textual asks for it several times before the first paint."""
+        """Compose again only for other keys: Textual asks for it several times before the first paint."""
         if self._bound() != self._composed:
             await super().recompose()
 
@@ -135,7 +135,7 @@ class KeysFooter(Footer):
         yield from (key for key in self._keys if key.action in _ALWAYS)
 
     def _fit(self) -> None:
-        """Hide keys that do nothing now, and those for which there is no room: that is cheaper than to compose anew."""
+        """Hide keys that do nothing now, and those for which there is no room: cheaper than to compose again."""
         useful = [key for key in self._keys if key.action not in self._idle]
         room = self.app.size.width - 2 * _GAP - sum(_width(key) for key in useful if key.action in _ALWAYS)
         for key in self._keys:

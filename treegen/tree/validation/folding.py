@@ -8,7 +8,7 @@ from treegen.text import first_of, show
 from treegen.tree.validation.problems import Problem, path_of
 
 _LEAST: Final = 4  # of one kind; fewer take no more room than the sentence
-#: code -> the sentence for several of it; every other code is told by its first, with the number of others
+#: code -> the sentence for several of it; every other code is shown by its first, with the number of others
 _SENTENCES: Final = {
     "TG201": "{count} classes without a rule: {names}; give their options in every group",
     "TG201 rule": "{count} rules that answer nothing: {names}; give their options in at least one group",
