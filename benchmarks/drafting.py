@@ -229,7 +229,7 @@ def tokens_of(attempt: Attempt) -> Iterable[tuple[int, bool]]:
 def scores_of(workspace: Workspace, tree: Tree) -> dict[str, Any]:
     """Return the fields of `Draft` that a tree gives."""
     score = cast(TestedScore, score_tree(workspace, tree).score)
-    labels, predictions = workspace.evaluator.parts["test"].labels, workspace.evaluator.predict_test(tree)
+    labels, predictions = workspace.evaluator.splits["test"].labels, workspace.evaluator.predict_test(tree)
     return {
         "groups": len(tree.groups),
         "tree": share_of(score["test"]["correct"], score["test"]["n"]),

@@ -50,7 +50,7 @@ def ours(workspace: Workspace, encoder: Any) -> dict[Path, int]:
         path.unlink()
     fresh = Workspace(workspace.path)
     fresh.__dict__["encoder"] = encoder  # a cached_property
-    parts = fresh.evaluator.parts.values()
+    parts = fresh.evaluator.splits.values()
     return {i.path: p for part in parts for i, p in zip(part.images, fresh.evaluator.baseline(part), strict=True)}
 
 

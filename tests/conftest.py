@@ -25,7 +25,7 @@ from treegen.config.domain import read_data
 from treegen.config.trust import record, requests_of
 from treegen.errors import TreegenError
 from treegen.files import read_text
-from treegen.history import store
+from treegen.history import tables
 from treegen.history.store import Call, Revision, Store
 from treegen.vcs.versions import tree_of
 from treegen.workflow.demo import lay_out
@@ -332,8 +332,8 @@ def revisions_of(tree: Path) -> list[Revision]:
 @contextmanager
 def store_version(number: int) -> Iterator[None]:
     """Stores that are made here have the tables of an earlier version."""
-    earlier = {version: script for version, script in store._MIGRATIONS.items() if version <= number}
+    earlier = {version: script for version, script in tables.MIGRATIONS.items() if version <= number}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_VERSION", number)
-        patch.setattr(store, "_MIGRATIONS", earlier)
+        patch.setattr(tables, "VERSION", number)
+        patch.setattr(tables, "MIGRATIONS", earlier)
         yield

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -52,6 +52,15 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     ('1 class', '0 options')
     """
     return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
+def first_of(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Join the first items, and say how many more there are.
+
+    >>> first_of(["ant", "bee", "cat"], 2), first_of(["ant", "bee"], 2)
+    ('ant, bee and 1 more', 'ant, bee')
+    """
+    return separator.join(items[:most]) + (f" and {len(items) - most} more" if len(items) > most else "")
 
 
 def points(difference: float) -> str:

@@ -11,9 +11,10 @@ import pytest
 
 from treegen.batch.interface import Engine
 from treegen.batch.local_engine import LocalEngine
-from treegen.batch.pipeline import Summary, embed_images
+from treegen.batch.pipeline import embed_images
 from treegen.batch.plan import make_plan
 from treegen.batch.ray_engine import ClusterEngine
+from treegen.batch.writer import Summary
 from treegen.config.settings import EncoderSettings
 
 

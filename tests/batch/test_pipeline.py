@@ -193,7 +193,7 @@ def test_the_answers_and_the_accuracy_are_those_of_treegen_score(
     tree, evaluator = workspace.load()[0], workspace.evaluator
     table = read_table(tmp_path / "out").columns
     rows = {path: number for number, path in enumerate(table["path"])}
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     answers = evaluator.answer(tree, dev.features)
     for image, predicted, scores, row in zip(
         dev.images, answers.predictions, answers.scores, answers.probabilities, strict=True
@@ -244,7 +244,7 @@ def test_pictures_that_are_not_the_domains_own_count_but_for_those_that_it_has_i
 ) -> None:
     workspace = Workspace(tree_file)
     evaluator = workspace.evaluator
-    mixed = [*evaluator.parts["dev"].images[:3], *evaluator.parts["test"].images[:2]]
+    mixed = [*evaluator.splits["dev"].images[:3], *evaluator.splits["test"].images[:2]]
     lines = [f"{i.path},{workspace.domain.classes[i.label]}," for i in mixed]
     for number, part in enumerate(("", "test", "", "train")):
         Image.new("RGB", (9, 8), (60 * number, 9, 7)).save(tmp_path / f"{number}.png")

@@ -157,7 +157,7 @@ def test_sets_of_every_kind_are_divided_by_the_same_rule(
 ) -> None:
     layout, expected, notes = CASES[case]
     found = list_images(load_domain(write_domain(tmp_path, kind(tmp_path, layout))))
-    assert Counter((image.split or "", image.part) for image in found.images) == expected
+    assert Counter((image.source_split or "", image.split) for image in found.images) == expected
     told = [note for note in found.notes if "metadata tables" not in note and "in several folders" not in note]
     assert len(told) == len(notes), told
     assert all(note.startswith(start) for note, start in zip(told, notes, strict=True)), told
@@ -185,7 +185,7 @@ def test_a_picture_in_train_and_in_val_counts_once(tmp_path: Path) -> None:
     rows = ["1.png,Wendle,train", "1.png,Wendle,val", "2.png,Grelm,test", "3.png,Grelm,val", "3.png,Grelm,test"]
     (tmp_path / "set.csv").write_text("\n".join(["path,label,split", *rows]), encoding="utf-8")
     found = list_images(load_domain(write_domain(tmp_path, 'manifest = "set.csv"')))
-    assert [(image.name, image.part) for image in found.images] == [
+    assert [(image.name, image.split) for image in found.images] == [
         ("1.png", "dev"),
         ("2.png", "test"),
         ("3.png", "test"),

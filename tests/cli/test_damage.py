@@ -16,7 +16,7 @@ from treegen.errors import InputError, TreegenError
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.sessions import Journal
 from treegen.history.store import Choice, DamagedStoreError, Store, stored_scores
-from treegen.llm.chat import Kept, Reply
+from treegen.llm.chat import Reply, ResponseCache
 from treegen.tree.changes import GroupRenamed
 from treegen.tree.feedback_target import Target
 from treegen.tree.review_notes import NoteChange
@@ -72,11 +72,11 @@ def test_a_changed_row_of_the_history_is_refused_with_the_way_out(run: Run, tree
 
 
 def test_a_damaged_answer_is_asked_for_again(tree: Path) -> None:
-    kept = Kept(tree)
-    kept.keep_answer("key", Reply(text="a newt", model="m"))
-    assert kept.answer("key") is not None
+    responses = ResponseCache(tree)
+    responses.keep_answer("key", Reply(text="a newt", model="m"))
+    assert responses.answer("key") is not None
     change(tree, "UPDATE answer SET reply = replace(reply, 'newt', 'eel')")
-    assert kept.answer("key") is None
+    assert responses.answer("key") is None
 
 
 def test_a_vector_with_flipped_bits_is_embedded_again_and_counted(tmp_path: Path) -> None:
@@ -189,15 +189,15 @@ def reviewed(tree: Path) -> Path:
             "comment", [NoteChange(kind="comment", target=Target(kind="group", group="size"), old="", new="?")]
         )
         session.decide("shorter", [GroupRenamed(old="size", new="extent")], taken=False, why="no")
-        session.keep("feedback", "unfinished")
+        session.store_text("feedback", "unfinished")
         session.close()
         store.record_split("seed 0", {"a": "dev", "b": "test"})
         store.record_evaluations("i", "seed 0", [("t", "e", "mean")], ["a", "b"])
         store.record_choices("i", "e", "mean", [Choice(tree="t", base="b", source="score", n=3, right=2, flips=1)])
         Checkpoints(store).put("rules 1", ["request"], "{}")
-    kept = Kept(tree)
-    kept.keep_form("m", "server", "json")
-    kept.keep_answer("key", Reply(text="a newt", model="m"))
+    responses = ResponseCache(tree)
+    responses.keep_form("m", "server", "json")
+    responses.keep_answer("key", Reply(text="a newt", model="m"))
     return tree
 
 

@@ -1,4 +1,4 @@
-"""Folders that strangers wrote: no command of theirs runs, and nothing outside is written."""
+"""Folders that unknown_labels wrote: no command of theirs runs, and nothing outside is written."""
 
 import json
 import os

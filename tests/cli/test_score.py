@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import TREE, Run
 from treegen.config.domain import load_domain
 from treegen.history.store import Store
-from treegen.images import digest_of_parts, divide, list_images
+from treegen.images import digest_of_splits, divide, list_images
 from treegen.tree.validation.schema import schema_problems
 from treegen.workflow.workspace import Workspace
 
@@ -121,7 +121,7 @@ def test_a_division_of_an_earlier_version_stays_and_is_told(run: Run, tree_file:
         store.record_split("dev=0.5 seed=0", parts)
     for _ in range(2):
         done = run("score", tree_file, "--json")
-        assert json.loads(done.out)["images"]["split"]["digest"] == digest_of_parts(parts)
+        assert json.loads(done.out)["images"]["split"]["digest"] == digest_of_splits(parts)
         assert "104 images are split as an earlier version recorded" in done.err
         assert "moved" not in done.err
 

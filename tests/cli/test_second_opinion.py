@@ -98,7 +98,7 @@ def joined_right(tree_file: Path, eye: Eye, below: float) -> int:
         evaluator, domain = workspace.evaluator, workspace.domain
         assert domain.images is not None
         asked = len(eye.replies)
-        test, dev = evaluator.parts["test"], evaluator.parts["dev"]
+        test, dev = evaluator.splits["test"], evaluator.splits["dev"]
         rules = evaluator.evidence(eye.tree, dev.features, names=False)
 
         def answers(image: LabelledImage) -> list[int]:

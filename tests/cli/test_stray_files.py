@@ -162,7 +162,7 @@ def test_check_says_what_is_stray(run: Run, tmp_path: Path, name: str, message: 
 
 def test_links_to_pictures_keep_their_splits(tmp_path: Path) -> None:
     found = list_images(load_domain(write_domain(tmp_path, links_of_splits(tmp_path)[0])))
-    assert sorted(image.part or "" for image in found.images) == ["dev"] * 4 + ["test"] * 4
+    assert sorted(image.split or "" for image in found.images) == ["dev"] * 4 + ["test"] * 4
 
 
 def test_embed_of_a_folder_counts_links_once_and_pictures_within_archives(run: Run, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_folders_within_a_tar_that_are_called_like_splits_are_splits(run: Run, t
         [*members[:8], *((n, encoded(40) if d[:1] == b"\x89" else d) for n, d in members[8:])],
     )
     found = list_images(load_domain(write_domain(tmp_path, 'shards = "set/*.tar"')))
-    assert {image.member.partition("/")[0]: image.part for image in found.images} == {"train": "dev", "test": "test"}
+    assert {image.member.partition("/")[0]: image.split for image in found.images} == {"train": "dev", "test": "test"}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_column_that_names_splits_is_reported_and_taken_by_init(run: Run, tmp_
     message = f'the column "{column}" of set.csv names splits (4 train, 2 test) and is not read as such'
     assert message in run("check", write_domain(tmp_path, 'manifest = "set.csv"')).err
     assert run("init", tmp_path / "new", "--images", tmp_path / "set.csv").code == 0
-    assert [image.part for image in list_images(load_domain(tmp_path / "new")).images] == ["dev"] * 4 + ["test"] * 2
+    assert [image.split for image in list_images(load_domain(tmp_path / "new")).images] == ["dev"] * 4 + ["test"] * 2
 
 
 def test_a_table_beside_another_is_reported_where_pictures_are_in_none(run: Run, tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_set_that_is_named_with_two_dots_has_its_splits(tmp_path: Path) -> Non
     (tmp_path / "domain").mkdir()
     trust_all(folder := write_domain(tmp_path / "domain", 'hf = "../set"'))
     found = list_images(load_domain(folder))
-    assert sorted((image.path.parent.name, image.part) for image in found.images) == [
+    assert sorted((image.path.parent.name, image.split) for image in found.images) == [
         ("test", "test"),
         ("test", "test"),
         ("train", "dev"),

@@ -77,7 +77,7 @@ def test_the_name_baseline_agrees_image_by_image(workspace: Workspace, shards: P
     evaluator = workspace.evaluator
     own = {
         (image.path.name, image.member): (prediction, label)
-        for part in evaluator.parts.values()
+        for part in evaluator.splits.values()
         for image, prediction, label in zip(part.images, evaluator.baseline(part), part.labels, strict=True)
     }
     in_their_order = [own[key] for key in sorted(own)]

@@ -261,7 +261,7 @@ def test_the_diagnosis_alone_is_the_dev_part_of_the_score_and_needs_no_test_pict
 ) -> None:
     evaluator = evaluate(domain)
     document = evaluator.score(tree)
-    del evaluator.parts["test"]
+    del evaluator.splits["test"]
     assert evaluator.diagnose(tree) == document["dev"]
 
 
@@ -347,7 +347,7 @@ def test_the_logit_scale_is_the_encoders(domain: Domain, tree: Tree, evaluate: E
     """Features of the same fingerprint, another scale: other probabilities."""
     sharper = make_encoder(0)
     sharper.logit_scale = 50.0
-    features = evaluate(domain).parts["test"].features
+    features = evaluate(domain).splits["test"].features
     plain, sharp = (evaluate(domain, encoder=e).answer(tree, features) for e in (make_encoder(0), sharper))
     assert float(sharp.probabilities.max()) > float(plain.probabilities.max())
     assert evaluate(domain, encoder=sharper).score(tree)["encoder"]["logit_scale"] == 50.0

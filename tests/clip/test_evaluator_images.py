@@ -69,7 +69,7 @@ def test_a_later_evaluator_embeds_nothing_and_gives_the_same_document(
     again = evaluate(domain, encoder=second)
     assert again.score(tree) == document
     for part in ("dev", "test"):
-        assert np.array_equal(again.parts[part].features, earlier.parts[part].features)
+        assert np.array_equal(again.splits[part].features, earlier.splits[part].features)
     assert np.array_equal(again.text_features(tree.prompts()), earlier.text_features(tree.prompts()))
     assert (second.images, second.texts) == ([], [])
     again.score(with_option(tree, "violet"))
@@ -103,9 +103,9 @@ def test_more_pictures_than_a_batch_keep_their_own_vectors(
     for image in evaluator.images.images:
         with Image.open(image.path) as picture:
             expected[image.path] = make_encoder(0).encode_images([picture])[0]
-    divided = Counter(len(part.labels) for part in evaluator.parts.values())
+    divided = Counter(len(part.labels) for part in evaluator.splits.values())
     assert divided == Counter({75: 1, 76: 1})
-    rows = {tuple(round(x, 2) for x in row.tolist()) for part in evaluator.parts.values() for row in part.features}
+    rows = {tuple(round(x, 2) for x in row.tolist()) for part in evaluator.splits.values() for row in part.features}
     assert len(rows) == 151
     for vector in expected.values():
         assert any(max(abs(a - b) for a, b in zip(row, vector.tolist(), strict=True)) < 0.01 for row in rows)
@@ -116,7 +116,7 @@ def test_features_and_labels_of_a_part_belong_together(
 ) -> None:
     found = {
         tuple(round(x, 2) for x in row.tolist()): label
-        for part in evaluate(domain).parts.values()
+        for part in evaluate(domain).splits.values()
         for row, label in zip(part.features, part.labels, strict=True)
     }
     for label, name in enumerate(domain.classes):
@@ -182,8 +182,8 @@ def test_copies_of_one_content_are_embedded_once_and_share_a_part(
         shutil.copy(folder_of(domain) / "Abrosk/000.png", folder_of(domain) / f"Abrosk/copy{number}.png")
     evaluator = evaluate(domain)
     assert len(encoder.images) == 8
-    assert sorted(len(part.labels) for part in evaluator.parts.values()) == [4, 9]
-    larger = max(evaluator.parts.values(), key=lambda part: len(part.labels))
+    assert sorted(len(part.labels) for part in evaluator.splits.values()) == [4, 9]
+    larger = max(evaluator.splits.values(), key=lambda part: len(part.labels))
     assert Counter(tuple(row.tolist()) for row in larger.features).most_common(1)[0][1] == 6
 
 
@@ -335,5 +335,5 @@ def test_folders_that_are_no_class_are_told_and_not_scored(domain: Domain, evalu
     draw(folder_of(domain) / "Abrosk/.hidden.png", 2)
     (folder_of(domain) / "Abrosk/notes.txt").write_text("no picture", encoding="utf-8")
     images = evaluate(domain).images
-    assert images.strangers == (("Stranger", 1),)
+    assert images.unknown_labels == (("Stranger", 1),)
     assert (len(images.images), images.skipped) == (26, ())

@@ -66,7 +66,7 @@ def test_a_score_names_its_rule_and_its_predictions_are_the_rules(
     found = evaluator.score(tree, parent=other_tree(tree))
     assert schema_problems(found, "score") == []
     assert found["decision_rule"] == rule
-    dev, test = evaluator.parts["dev"], evaluator.parts["test"]
+    dev, test = evaluator.splits["dev"], evaluator.splits["test"]
     learnt = fit(RULES[rule], evaluator.evidence(tree, dev.features, names=True), dev.labels)
     assert found.get("decision_parameters", {}) == dict(learnt.parameters)
     for part, own in (("dev", dev), ("test", test)):
@@ -131,7 +131,7 @@ def test_a_label_is_the_prediction_of_the_score(
     own = with_rule(domain, rule)
     evaluator = evaluate(own)
     labeller = Labeller(tree, encoder, evaluator.decide(tree), own)
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     pictures = [Image.open(path).convert("RGB") for path in (i.path for i in dev.images)]
     labels = [domain.classes.index(label.ranking[0][0]) for label in present(labeller.label(pictures))]
     wanted = evaluator.answer(tree, dev.features).predictions
@@ -148,10 +148,10 @@ def test_a_sealed_score_has_the_dev_part_alone_and_needs_no_test_picture(
     gone = {"test", "baseline", "controls", "sets", "mcnemar", "recall_difference", "minimum_detectable_effect"}
     assert set(whole) - set(sealed) == gone
     assert all(sealed[key] == whole[key] for key in sealed)
-    test = evaluator.parts.pop("test")
+    test = evaluator.splits.pop("test")
     with pytest.raises(KeyError):
         evaluator.score(tree)
-    evaluator.parts["test"] = replace(test, features=test.features[:0])
+    evaluator.splits["test"] = replace(test, features=test.features[:0])
     assert evaluator.score(tree, sealed=True) == sealed
 
 
@@ -191,7 +191,7 @@ def test_the_comparison_is_part_of_the_document(domain: Domain, tree: Tree, eval
 
 def test_a_rule_changes_the_tree_without_a_group_as_well(domain: Domain, tree: Tree, evaluate: Evaluate) -> None:
     evaluator = evaluate(with_rule(domain, "vote"))
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     smaller = replace(
         tree,
         groups=tree.groups[1:],

@@ -49,7 +49,7 @@ Evaluate = Callable[..., Evaluator]
 
 def slow_preview(evaluator: Evaluator, tree: Tree, other: Tree) -> Preview:
     """Both trees from scratch, in loops."""
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     old, new = (evaluator.answer(t, dev.features).predictions for t in (tree, other))
     rows = list(enumerate(zip(dev.labels, old, new, strict=True)))
     to_right = tuple(i for i, (t, o, n) in rows if n == t != o)
@@ -262,6 +262,6 @@ def test_no_variants_are_no_previews_and_no_images_of_the_test_part_are_counted(
     evaluator = evaluate(domain)
     assert evaluator.preview(tree, []) == ()
     (found,) = evaluator.preview(tree, [tree])
-    assert (found.n, found.to_right, found.to_wrong, found.p) == (len(evaluator.parts["dev"].labels), (), (), 1.0)
+    assert (found.n, found.to_right, found.to_wrong, found.p) == (len(evaluator.splits["dev"].labels), (), (), 1.0)
     assert found.difference == 0
     assert isinstance(found.before, int)

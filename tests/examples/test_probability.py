@@ -27,7 +27,7 @@ def test_coverage_and_calibration_on_the_bundled_domain(
     (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
     with Workspace(tmp_path / "tree.json") as workspace:
         tree, evaluator = workspace.load()[0], workspace.evaluator
-        parts = [evaluator.parts[name] for name in ("dev", "test")]
+        parts = [evaluator.splits[name] for name in ("dev", "test")]
         features = np.concatenate([to_numpy(part.features) for part in parts])
         labels = np.concatenate([part.labels for part in parts])
         evidence = evaluator.evidence(tree, features, names=False)

@@ -276,4 +276,4 @@ def test_a_part_is_never_another_than_the_folders_say(files: Sequence[File]) -> 
                 continue
             for image in found.images:
                 names = image.path.relative_to(folder).parts[:-1]
-                assert image.split in (None, *(split_called(name) for name in names))
+                assert image.source_split in (None, *(split_called(name) for name in names))

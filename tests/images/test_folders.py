@@ -34,7 +34,7 @@ def test_images_are_listed_by_class_and_name_with_the_hash_of_their_bytes(domain
     listed = list_images(domain)
     assert found(domain) == [(0, "0.png"), (0, "1.png"), (1, "0.png"), (1, "1.png")]
     assert [i.digest for i in listed.images] == [hashlib.sha256(i.path.read_bytes()).hexdigest() for i in listed.images]
-    assert (listed.skipped, listed.strangers) == ((), ())
+    assert (listed.skipped, listed.unknown_labels) == ((), ())
 
 
 def test_files_that_are_no_images_and_hidden_ones_are_passed_over(domain: Domain) -> None:
@@ -51,7 +51,7 @@ def test_files_that_are_no_images_and_hidden_ones_are_passed_over(domain: Domain
 def test_folders_that_are_no_class_are_named(domain: Domain) -> None:
     for name in ("newt", "Eel", ".git"):
         (domain.folder / "images" / name).mkdir()
-    assert list_images(domain).strangers == (("Eel", 0), ("newt", 0))
+    assert list_images(domain).unknown_labels == (("Eel", 0), ("newt", 0))
 
 
 def test_a_folder_name_may_be_composed_otherwise_than_the_class_name(domain: Domain) -> None:
@@ -102,7 +102,7 @@ def test_class_folders_may_lie_below_others_and_bear_other_names(domain: Domain,
     listed = list_images(replace(domain, aliases=(("Newt", ("eft",)),)))
     newts = [i.name for i in listed.images if i.label == 0]
     assert newts == ["0.png", "1.png", "x.png"]
-    assert listed.strangers == (("amphibians", 1),)
+    assert listed.unknown_labels == (("amphibians", 1),)
 
 
 def test_folders_called_train_and_test_divide_the_set_unless_they_are_classes(tmp_path: Path) -> None:
@@ -112,11 +112,11 @@ def test_folders_called_train_and_test_divide_the_set_unless_they_are_classes(tm
         gradient(size=(4, 4 + number)).save(tmp_path / "set" / name / f"{number}.png")
     domain = Domain(folder=tmp_path, name="pond", classes=CLASSES, images=ImageSettings(folder=tmp_path / "set"))
     listed = list_images(domain)
-    parts = {image.name: image.part for image in listed.images}
-    assert parts == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test"}
+    splits = {image.name: image.split for image in listed.images}
+    assert splits == {"0.png": "dev", "1.png": "test", "2.png": "dev", "3.png": "test"}
     assert [each.path.name for each in listed.passed_over] == ["4.png"]
     other = list_images(replace(domain, classes=(*CLASSES, "train", "test", "Test")))
-    assert {image.part for image in other.images} == {None}
+    assert {image.split for image in other.images} == {None}
 
 
 def test_a_folder_that_cannot_be_read_is_called_one(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:

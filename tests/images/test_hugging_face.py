@@ -33,7 +33,7 @@ def test_metadata_beside_the_images_of_each_split(tmp_path: Path, draw: Draw, po
             parquet = pytest.importorskip("pyarrow.parquet")
             parquet.write_table(pyarrow.Table.from_pylist(rows), table)
     found = list_images(pond(hf=tmp_path / "set")).images
-    assert sorted((i.name, i.label, i.part) for i in found) == [
+    assert sorted((i.name, i.label, i.split) for i in found) == [
         ("0.png", 0, "dev"),
         ("1.png", 1, "dev"),
         ("2.png", 0, "dev"),
@@ -47,7 +47,7 @@ def test_other_columns_and_numbers_as_labels(tmp_path: Path, draw: Draw, pond: M
     draw("set/a.png", 1)
     (tmp_path / "set" / "metadata.csv").write_text("image,y\na.png,2\n", encoding="utf-8")
     found = list_images(pond(hf=tmp_path / "set", columns=(("path", "image"), ("label", "y"))))
-    assert [(i.label, i.part) for i in found.images] == [(2, None)]
+    assert [(i.label, i.split) for i in found.images] == [(2, None)]
 
 
 def test_folders_of_classes_below_the_splits(tmp_path: Path, draw: Draw, pond: Make) -> None:
@@ -56,12 +56,12 @@ def test_folders_of_classes_below_the_splits(tmp_path: Path, draw: Draw, pond: M
     ):
         draw(f"set/data/{name}", number)
     found = list_images(pond(hf=tmp_path / "set"))
-    assert [(i.name, i.label, i.part) for i in found.images] == [
+    assert [(i.name, i.label, i.split) for i in found.images] == [
         ("0.png", 0, "dev"),
         ("2.png", 1, "test"),
         ("3.png", 2, "test"),
     ]
-    assert found.strangers == (("Eel", 1),)
+    assert found.unknown_labels == (("Eel", 1),)
 
 
 def test_folders_of_classes_alone_and_one_split_alone_are_divided_by_seed(
@@ -70,7 +70,7 @@ def test_folders_of_classes_alone_and_one_split_alone_are_divided_by_seed(
     draw("one/Newt/0.png", 0)
     draw("two/train/Newt/0.png", 0)
     for name in ("one", "two"):
-        assert [(i.label, i.part) for i in list_images(pond(hf=tmp_path / name)).images] == [(0, None)]
+        assert [(i.label, i.split) for i in list_images(pond(hf=tmp_path / name)).images] == [(0, None)]
 
 
 def test_a_missing_folder_is_an_input_error(tmp_path: Path, pond: Make) -> None:

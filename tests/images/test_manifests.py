@@ -26,7 +26,7 @@ def test_rows_name_files_labels_parts_and_boxes(tmp_path: Path, draw: Draw, pond
         newline="",
     )
     found = list_images(pond(manifest=table)).images
-    assert [(i.name, i.label, i.part, i.crop) for i in found] == [
+    assert [(i.name, i.label, i.split, i.crop) for i in found] == [
         ("0.png", 1, "dev", None),
         ("1.png", 0, "test", None),
         ("2.png", 2, "dev", (0.0, 0.5, 0.5, 1.0)),
@@ -46,7 +46,7 @@ def test_json_lines_hold_the_same_and_may_have_odd_characters(tmp_path: Path, dr
     table = tmp_path / "images.jsonl"
     table.write_text("\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n", encoding="utf-8")
     found = list_images(pond(manifest=table)).images
-    assert [(i.label, i.part, i.crop) for i in found] == [(2, "dev", (0.0, 0.0, 0.5, 0.5)), (1, "test", None)]
+    assert [(i.label, i.split, i.crop) for i in found] == [(2, "dev", (0.0, 0.0, 0.5, 0.5)), (1, "test", None)]
 
 
 def test_cards_name_their_columns_and_their_folder(tmp_path: Path, draw: Draw, pond: Make) -> None:
@@ -92,7 +92,7 @@ def test_unknown_labels_and_missing_files_are_named_and_counted(tmp_path: Path, 
         "path,label\na.png,Newt\na.png,Eel\nb.png,Eel\na.png,Olm\ngone.png,Swan\nfolder.png,Swan\n", encoding="utf-8"
     )
     found = list_images(pond(manifest=table))
-    assert found.strangers == (("Eel", 2), ("Olm", 1))
+    assert found.unknown_labels == (("Eel", 2), ("Olm", 1))
     assert [(s.path.name, s.reason) for s in found.skipped] == [
         ("gone.png", "no such file (images.csv, line 6)"),
         ("folder.png", "not a file (images.csv, line 7)"),
@@ -107,7 +107,7 @@ def test_numbers_count_the_names_of_a_file_or_the_classes(tmp_path: Path, draw: 
     table = tmp_path / "images.csv"
     table.write_text("path,label\na.png,0\nb.png,1\nc.png,2\nd.png,3\n", encoding="utf-8")
     named = list_images(pond(manifest=table, classnames=tmp_path / "names.txt"))
-    assert ([i.label for i in named.images], named.strangers) == ([1, 2], (("3", 1), ("Eel", 1)))
+    assert ([i.label for i in named.images], named.unknown_labels) == ([1, 2], (("3", 1), ("Eel", 1)))
     assert [i.label for i in list_images(pond(manifest=table)).images] == [0, 1, 2]
 
 
@@ -117,7 +117,7 @@ def test_numbers_that_a_table_with_gaps_made_fractions_count_all_the_same(
     draw("a.png", 1)
     (tmp_path / "images.csv").write_text("path,label\na.png,1.0\na.png,1.5\n", encoding="utf-8")
     found = list_images(pond(manifest=tmp_path / "images.csv"))
-    assert ([i.label for i in found.images], found.strangers) == ([1], (("1.5", 1),))
+    assert ([i.label for i in found.images], found.unknown_labels) == ([1], (("1.5", 1),))
     assert found.notes == ("numeric labels are counted from 0: 0 = Newt, 1 = Swan, 2 = Axolotl",)
 
 
@@ -133,7 +133,7 @@ def test_the_manifests_parts_outrank_the_recorded_ones_and_the_rest_is_left_out(
     domain = pond(manifest=table)
     listed = list_images(domain)
     images = listed.images
-    opposite = {i.digest: "test" if i.part == "dev" else "dev" for i in images if i.part}
+    opposite = {i.digest: "test" if i.split == "dev" else "dev" for i in images if i.split}
     parts = divide(images, domain.classes, SplitSettings(), opposite)
     assert [parts[i.digest] for i in images] == ["dev"] * 4 + ["test"] * 4
     assert [each.kind for each in listed.passed_over] == ["outside the splits"] * 4
@@ -147,7 +147,7 @@ def test_a_content_in_both_parts_is_left_out_of_dev_and_named(tmp_path: Path, dr
     table.write_text("path,label,split\na.png,Newt,dev\ncopy.png,Newt,test\nb.png,Swan,dev\n", encoding="utf-8")
     found = list_images(pond(manifest=table))
     assert found.leaks == 1
-    assert [(i.name, i.part) for i in found.images] == [("copy.png", "test"), ("b.png", "dev")]
+    assert [(i.name, i.split) for i in found.images] == [("copy.png", "test"), ("b.png", "dev")]
     assert [(s.path.name, s.reason.split(":")[0]) for s in found.skipped] == [
         ("a.png", "the same picture is in the test split")
     ]

@@ -42,7 +42,7 @@ def test_what_webdataset_writes_is_read_member_by_member(tmp_path: Path, pond: M
                     writer.write({"__key__": f"s{number:07d}", "png": picture(number), "cls": number % 2})
                     number += 1
     found = list_images(pond(shards=tmp_path / "*" / "*.tar"))
-    assert [(i.path.parent.name, i.member, i.label, i.part) for i in found.images] == [
+    assert [(i.path.parent.name, i.member, i.label, i.split) for i in found.images] == [
         ("test", f"s000000{n}.png", 1 - n % 2, "test") for n in (6, 7, 8)
     ] + [("train", f"s000000{n}.png", 1 - n % 2, "dev") for n in range(6)]
     for image in found.images:
@@ -52,7 +52,7 @@ def test_what_webdataset_writes_is_read_member_by_member(tmp_path: Path, pond: M
         assert open_picture(image).getpixel((0, 0)) == colour_of(number)
     assert found.images[0].below(tmp_path) == "test/0.tar/s0000006.png"
     only = list_images(pond(shards=tmp_path / "train" / "{0..1}.tar"))
-    assert ([i.part for i in only.images], {i.label for i in only.images}) == ([None] * 6, {0, 1})
+    assert ([i.split for i in only.images], {i.label for i in only.images}) == ([None] * 6, {0, 1})
 
 
 def test_labels_are_texts_numbers_or_json(tmp_path: Path, pond: Make) -> None:
@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_named_and_counted(tmp_path: Path, pond: Make) ->
     (tmp_path / "d.tar").write_bytes(whole[:2600])
     found = list_images(pond(shards=tmp_path / "?.tar"))
     assert [(i.path.name, i.name) for i in found.images] == [("a.tar", "1.png"), ("d.tar", "0.png")]
-    assert found.strangers == (("17", 1),)
+    assert found.unknown_labels == (("17", 1),)
     told = {(s.path.name, s.member): s.reason for s in found.skipped}
     assert told.pop(("a.tar", "2.png")).startswith("no label")
     assert told.pop(("a.tar", "3")) == "a label without a picture"
@@ -165,5 +165,5 @@ def test_names_and_labels_that_utf_8_cannot_hold_are_shown_escaped(tmp_path: Pat
     write_tar(tmp_path / "a.tar", members)
     found = list_images(pond(shards=tmp_path / "a.tar"))
     assert [image.below(tmp_path) for image in found.images] == ["a.tar/1.png", "a.tar/b\\xff.png"]
-    assert found.strangers == (("\ufffd", 1),)
+    assert found.unknown_labels == (("\ufffd", 1),)
     assert [s.reason for s in found.skipped] == ["its label cannot be read: not UTF-8"]

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from treegen.config.settings import SplitSettings
-from treegen.images import LabelledImage, digest_of_parts, divide
+from treegen.images import LabelledImage, digest_of_splits, divide
 
 CLASSES = ("Newt", "Swan")
 RANK = SplitSettings(by="rank")
@@ -122,8 +122,8 @@ def test_by_hash_what_was_recorded_and_what_the_set_says_come_first() -> None:
 
 def test_the_digest_of_a_division_does_not_depend_on_the_order_and_knows_every_part() -> None:
     parts = {"a": "dev", "b": "test", "c": "test"}
-    assert digest_of_parts(parts) == digest_of_parts(dict(reversed(parts.items())))
-    assert len({digest_of_parts(p) for p in (parts, {**parts, "c": "dev"}, {"a": "dev", "b": "test"})}) == 3
+    assert digest_of_splits(parts) == digest_of_splits(dict(reversed(parts.items())))
+    assert len({digest_of_splits(p) for p in (parts, {**parts, "c": "dev"}, {"a": "dev", "b": "test"})}) == 3
 
 
 @pytest.mark.parametrize("by", ["hash", "rank"])
@@ -141,5 +141,5 @@ def test_a_new_picture_follows_its_object_and_none_moves_that_has_a_split() -> N
         assert divide([old, new], CLASSES, SplitSettings(), {"old": part}) == {"old": part, "new": part}
     torn = {"old": "dev", "new": "test"}
     assert divide([old, new], CLASSES, SplitSettings(), torn) == torn
-    fixed = replace(old, part="test")
+    fixed = replace(old, split="test")
     assert divide([fixed, new], CLASSES, SplitSettings(), {}) == {"old": "test", "new": "test"}

@@ -54,7 +54,7 @@ def test_two_accepted_trees_are_merged_once() -> None:
     merged = adapter._merge(adapter.candidates[1])
     assert merged is not None
     assert (merged.kind, merged.parent, merged.tree) == ("merge", 1, RED_AND_BOX)
-    assert merged.kept == ('in group "form" the option "box" became "cube"',)
+    assert merged.changes == ('in group "form" the option "box" became "cube"',)
     assert adapter._merge(adapter.candidates[1]) is None
     assert adapter._merge(adapter.candidates[2]) is None
 

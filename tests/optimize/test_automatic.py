@@ -90,7 +90,7 @@ def test_what_helps_becomes_a_revision_with_parent_and_score_and_what_harms_is_l
     assert first.fate in ("accepted", "no gain shown")
     assert any("Zandoor" in sentence and effect is not None and effect < 0 for sentence, effect in first.dropped)
     assert first.tree is not None
-    assert all("Zandoor" not in sentence for sentence in first.kept)
+    assert all("Zandoor" not in sentence for sentence in first.changes)
     revision = opened.store.find_revision(digest_of(first.tree))
     assert revision is not None
     assert revision.parent == result.revisions[0]
@@ -161,7 +161,7 @@ def test_an_error_of_the_model_ends_the_run_at_once_with_the_best(
 def ended(result: Automatic) -> tuple[Any, ...]:
     return (
         *(result.stop, result.best, digest_of(result.tree), result.confirm, result.luck, result.replies),
-        *((each.fate, each.kept, each.refused, each.propose, each.confirm) for each in result.rounds),
+        *((each.fate, each.changes, each.refused, each.propose, each.confirm) for each in result.rounds),
     )
 
 
@@ -201,7 +201,7 @@ def test_random_proposals_never_make_it_significantly_worse(
 
 def test_the_test_split_is_not_touched_before_the_end(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     automation = prepare(opened, SETTINGS, Options(patience=2))
-    parts, at_the_end = opened.evaluator.parts, list[str]()
+    parts, at_the_end = opened.evaluator.splits, list[str]()
 
     class Sealed(dict[str, Any]):
         def __getitem__(self, name: str) -> Any:
@@ -215,7 +215,7 @@ def test_the_test_split_is_not_touched_before_the_end(opened: Workspace, monkeyp
 
     def score_last(*args: Any, **named: Any) -> Any:
         at_the_end.append("score")
-        opened.evaluator.parts = parts
+        opened.evaluator.splits = parts
         return score(*args, **named)
 
     score = score_tree
@@ -223,7 +223,7 @@ def test_the_test_split_is_not_touched_before_the_end(opened: Workspace, monkeyp
     monkeypatch.setattr(
         automatic.Automation, "_stored", lambda self, tree, note, parent, author="llm": _noted(self, tree)
     )
-    opened.evaluator.parts = Sealed(parts)
+    opened.evaluator.splits = Sealed(parts)
     result = automation.run(Scripted(in_turn(reply_of(HELPFUL))))
     assert at_the_end == ["score"] * result.changed
 
@@ -238,9 +238,9 @@ def test_labels_of_the_test_split_change_nothing_but_the_score(opened: Workspace
     ends = []
     for shift in (0, 1):
         automation = prepare(opened, SETTINGS, Options(patience=3, fresh=True))
-        part = opened.evaluator.parts["test"]
+        part = opened.evaluator.splits["test"]
         labels = tuple((label + shift) % 13 for label in part.labels)
-        opened.evaluator.parts["test"] = type(part)(features=part.features, labels=labels, images=part.images)
+        opened.evaluator.splits["test"] = type(part)(features=part.features, labels=labels, images=part.images)
         chat = Scripted(by_seed(3))
         result = automation.run(chat)
         ends.append((ended(result), chat.requests))
@@ -300,7 +300,7 @@ def test_a_baseline_takes_as_many_replies(opened: Workspace) -> None:
 
 
 def test_too_few_images_are_one_sentence(opened: Workspace) -> None:
-    images = [each for part in opened.evaluator.parts.values() for each in part.images if each.label == 0]
+    images = [each for part in opened.evaluator.splits.values() for each in part.images if each.label == 0]
     for image in images[2:]:
         image.path.unlink()
     opened.close()

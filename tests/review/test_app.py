@@ -10,9 +10,9 @@ from textual.binding import Binding
 from tests.review.conftest import Open, Player
 from treegen.review.context import PANES
 from treegen.review.screens.jump import JumpScreen
-from treegen.review.widgets.bars import key_rows
 from treegen.review.widgets.feedback import FeedbackField, ProposalGrid
 from treegen.review.widgets.grid import PaneGrid
+from treegen.review.widgets.key_bindings import key_rows
 from treegen.review.widgets.panes import GroupsPane, OptionsPane, ProblemsPane, RulesPane
 
 pytestmark = pytest.mark.anyio

@@ -47,7 +47,7 @@ async def test_typing_what_cannot_be_stored_complains_once(play: Open, unseen: P
         assert player.said.count("readonly") == 1
         writable(player, True)
         await player.press("d")
-        await player.until(lambda: player.app.review.session.kept("feedback") == "abcd")
+        await player.until(lambda: player.app.review.session.stored_text("feedback") == "abcd")
 
 
 async def test_quitting_asks_if_something_is_not_stored(play: Open, unseen: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders of strangers: nothing of theirs runs, no secret leaves, nothing outside is read, and nothing hangs."""
+"""Folders of unknown_labels: nothing of theirs runs, no secret leaves, nothing outside is read, and nothing hangs."""
 
 import json
 import os

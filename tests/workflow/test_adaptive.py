@@ -17,7 +17,7 @@ def test_all_questions_give_what_the_rule_bayes_gives_and_none_what_chance_gives
     with Workspace(tree_file) as workspace:
         result = score_adaptive(workspace)
         tree, _ = workspace.load()
-        test = workspace.evaluator.parts["test"]
+        test = workspace.evaluator.splits["test"]
         right = workspace.evaluator.posterior(tree, test.features).argmax(axis=1) == np.asarray(test.labels)
     assert (result.split, result.n) == ("test", len(test.labels))
     for curve in result.orders.values():
@@ -43,7 +43,7 @@ def test_a_lower_target_takes_more_questions_and_never_more_than_there_are(tree_
 def test_the_test_split_is_evaluated_once_and_not_at_all_where_it_is_sealed(tree_file: Path) -> None:
     with Workspace(tree_file) as workspace:
         sealed = score_adaptive(workspace, sealed=True)
-        assert (sealed.split, sealed.n) == ("dev", len(workspace.evaluator.parts["dev"].labels))
+        assert (sealed.split, sealed.n) == ("dev", len(workspace.evaluator.splits["dev"].labels))
 
         def recorded() -> int:
             return len(workspace.store.rows("SELECT 1 FROM look", ()))

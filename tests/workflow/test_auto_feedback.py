@@ -125,7 +125,7 @@ def planted(tree_file: Path) -> Iterator[Workspace]:
 def test_nothing_of_the_test_part_is_in_any_message(planted: Workspace) -> None:
     """The test split alone confuses Zandoor with Abrosk, and its accuracy is another: no request holds either."""
     score = planted.evaluator.score(planted.load()[0])
-    test = planted.evaluator.parts["test"]
+    test = planted.evaluator.splits["test"]
     answers = planted.evaluator.answer(planted.load()[0], test.features).predictions
     names = planted.domain.classes
     pairs = {(names[t], names[p]) for t, p in zip(test.labels, answers, strict=True)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from treegen.clip.evaluator import Part
+from treegen.clip.evaluator import SplitData
 from treegen.images import LabelledImage
 from treegen.workflow.cascade import _unknown
 
@@ -19,5 +19,5 @@ def test_objects_that_the_model_was_learnt_on_are_not_scored(clusters: list[str]
         LabelledImage(path=Path(f"{n}.png"), label=0, digest=str(n), cluster=cluster)
         for n, cluster in enumerate(clusters)
     ]
-    part = Part(features=np.zeros((4, 2)), labels=(0,) * 4, images=tuple(images))
+    part = SplitData(features=np.zeros((4, 2)), labels=(0,) * 4, images=tuple(images))
     assert _unknown(part, frozenset({"0"})).tolist() == expected

@@ -109,7 +109,7 @@ def test_the_table_of_the_bundled_domain(run: Run, tree_file: Path, capfd: pytes
         domain.write_text(f'{text}\n[compute]\nviews = 4\njoin = "{settings.join}"{adapt}\n')
         with Workspace(tree_file) as workspace:
             evaluator, tree = workspace.evaluator, workspace.load()[0]
-            test = evaluator.parts["test"]
+            test = evaluator.splits["test"]
             for subject, found in (("tree", evaluator.predict_test(tree)), ("names", evaluator.baseline(test))):
                 right = sum(a == b for a, b in zip(found, test.labels, strict=True))
                 assert entry[subject]["test"]["correct"] == right
@@ -129,7 +129,7 @@ def test_classify_embed_and_report_use_what_is_frozen(run: Run, tree_file: Path,
     with Workspace(tree_file) as workspace:
         tree, _ = workspace.load()
         evaluator = workspace.evaluator
-        part = evaluator.parts["dev"]
+        part = evaluator.splits["dev"]
         answers = evaluator.answer(tree, evaluator.features(tree, "dev"))
         expected = {
             image.path: (evaluator.domain.classes[k], float(answers.scores[row].max()))

@@ -85,7 +85,7 @@ def test_a_gain_that_is_within_one_paired_standard_error_is_none(tree_file: Path
             test = record_choice(workspace, edited, tree, "review")
             luck = luck_of(workspace, edited, workspace.evaluator.diagnose(edited)["accuracy"])
             assert luck is not None
-            n = len(workspace.evaluator.parts["dev"].labels)
+            n = len(workspace.evaluator.splits["dev"].labels)
             right, before = (workspace.evaluator._dev_right(t).astype(int) for t in (edited, tree))
             assert luck["gain"] == pytest.approx(test["difference"])
             assert luck["standard_error"] == pytest.approx((right - before).std() / n**0.5)

@@ -140,7 +140,7 @@ def test_the_locks_that_count_are_those_of_now_by_the_names_of_the_proposal(sess
     asked = asked_of(session, proposed, locks=session.locks)
     newt = number(asked, "Newt")
     session.set_lock("class Newt", False)
-    asked.look_at_locks(session)
+    asked.refresh_locks(session)
     assert not asked.units[newt].refused
     session.do("renamed", rename_class(session.tree, "Newt", "Eft"))
     session.set_lock("class Eft", True)
@@ -283,7 +283,7 @@ def test_a_proposal_is_kept_when_the_file_went_on_without_the_session(session: S
 
 def test_a_tree_of_the_same_folder_has_its_own_proposal(session: Session, proposed: Tree) -> None:
     assert ProposalReview.left_in(session) is None
-    asked_of(session, proposed).keep(session)
+    asked_of(session, proposed).store(session)
     other = session.path.with_name("other.json")
     other.write_text(session.path.read_text())
     beside = Session(other, Store(other))

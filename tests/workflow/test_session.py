@@ -310,7 +310,7 @@ def test_a_history_that_is_removed_or_replaced_gets_the_whole_session_again(
         Store(path).close()
     add(session, "three")
     assert session.restored == 1
-    session.keep("feedback", "text")
+    session.store_text("feedback", "text")
     rmtree(path.parent / ".treegen")
     session.check_store()
     assert session.restored == 2

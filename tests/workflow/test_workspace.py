@@ -73,12 +73,12 @@ def test_the_division_of_images_is_the_recorded_one(sketchbook: Path) -> None:
     domain = sketchbook / "domain.toml"
     domain.write_text(domain.read_text(encoding="utf-8").replace('by = "rank"', 'by = "hash"'), encoding="utf-8")
     first = Workspace(sketchbook / "tree.json")
-    assert first.evaluator.parts.keys() == {"dev", "test"}
+    assert first.evaluator.splits.keys() == {"dev", "test"}
     recorded = first.store.recorded_split("dev=0.5 seed=0 by=hash")
     assert len(recorded) == 8 * 13
     (sketchbook / "images" / "Wendle" / "000.png").unlink()
     again = Workspace(sketchbook / "tree.json")
-    assert sum(len(part.labels) for part in again.evaluator.parts.values()) == 8 * 13 - 1
+    assert sum(len(part.labels) for part in again.evaluator.splits.values()) == 8 * 13 - 1
     assert again.store.recorded_split("dev=0.5 seed=0 by=hash") == recorded
     again.close()
     first.close()

@@ -13,7 +13,7 @@ from treegen.clip.metrics.statistics import wilson_interval
 from treegen.config.domain import Domain
 from treegen.errors import InputError
 from treegen.images import ImageSet, LabelledImage, list_images
-from treegen.text import counted
+from treegen.text import counted, first_of
 from treegen.tree.document import digest_of
 from treegen.workflow.workspace import Workspace, split_settings
 
@@ -51,7 +51,7 @@ def measure(
     if plan.tree is None:
         return None, notes
     images = [
-        LabelledImage(path=Path(path), digest=digest, label=labels[label], part=part)
+        LabelledImage(path=Path(path), digest=digest, label=labels[label], split=part)
         for path, digest, label, part, *_ in rows
     ]
     domains = images if plan.listing.own else elsewhere
@@ -115,9 +115,7 @@ def _labelled_rows(
         notes.append(f"{subject} the domain's own, recognised by content: label and split are those of its image set")
     if others:
         subject = counted(len(others), "picture has", "pictures have")
-        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-        listed_others = ", ".join(others[:_MOST_NAMED])
-        notes.append(f"{subject} another label here than in the domain's image set: {listed_others}{more}")
+        notes.append(f"{subject} another label here than in the domain's image set: {first_of(others, _MOST_NAMED)}")
     return rows, tuple(notes)
 
 
@@ -126,10 +124,10 @@ def _counting(
 ) -> list[bool]:
     """Whether each image counts: of the domain's own, those that `treegen score` assigns to the test split."""
     if own:
-        parts = workspace.divide(domains)
-        return [parts[image.digest] == "test" and image.part != "dev" for image in images]
-    recorded = {*workspace.recorded_parts(), *(image.digest for image in domains)}
-    return [image.digest not in recorded and image.part != "dev" for image in images]
+        assigned = workspace.divide(domains)
+        return [assigned[image.digest] == "test" and image.split != "dev" for image in images]
+    recorded = {*workspace.recorded_splits(), *(image.digest for image in domains)}
+    return [image.digest not in recorded and image.split != "dev" for image in images]
 
 
 def own_images(domain: Domain, cache: EmbeddingCache | None) -> Sequence[LabelledImage]:

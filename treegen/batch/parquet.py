@@ -145,7 +145,7 @@ class ParquetFolder:
 
     def state(self, source: Source, label: str | None) -> bytes:
         """Return the key of a picture's file and of its entry in the image set, as they are now."""
-        return _state_key(source.path, [source.size, source.changed, label, source.image.part])
+        return _state_key(source.path, [source.size, source.changed, label, source.image.split])
 
     def outdated(self, source: Source, label: str | None) -> bool:
         """Whether the picture has a row for an earlier state of the file or of its entry in the image set."""
@@ -219,7 +219,7 @@ class ParquetFolder:
             "size": pa.array([s.size for s in rows.sources], pa.int64()),
             "changed": pa.array([s.changed for s in rows.sources], pa.int64()),
             "label": pa.array(rows.labels, pa.string()),
-            "part": pa.array([s.image.part for s in rows.sources], pa.string()),
+            "part": pa.array([s.image.split for s in rows.sources], pa.string()),
             "embedding": pa.ListArray.from_arrays(np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1], flat),
         }
         if rows.recognised:

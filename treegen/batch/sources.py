@@ -12,12 +12,22 @@ from treegen.batch.interface import NO_LABEL, Source
 from treegen.config.domain import FILE_NAME, Domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
-from treegen.images import WHOLE, Crop, Findings, LabelledImage, Labels, labels_of, parts_of, picture_files, read_images
+from treegen.images import (
+    WHOLE,
+    Crop,
+    Findings,
+    LabelledImage,
+    Labels,
+    labels_of,
+    map_splits,
+    picture_files,
+    read_images,
+)
 from treegen.images.archives import COMPRESSED, archives_below, count_archives, unpacking
 from treegen.images.files import repeated_by_links
 from treegen.images.folders import rank_of_path, split_of
 from treegen.images.hugging_face import metadata_tables, picture_parquets
-from treegen.images.interface import SplitName, below
+from treegen.images.interface import SourceSplit, below
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import columns_of, guess_columns, guess_split
 from treegen.text import counted
@@ -98,12 +108,12 @@ class Listing:
             have = "pictures have" if pictures > 1 else "picture has"
             notes.append(f"{pictures} {have} no label: not in a folder that is named like a class; {_GIVE_LABELS}")
         if self.in_folders:
-            return [*notes, *self.labels.meant(self.unlabelled)]
+            return [*notes, *self.labels.did_you_mean(self.unlabelled)]
         if without := self.labelled[False]:
             which = "no labels" if without == sum(self.labelled.values()) else f"{without} without a label"
             notes.append(f"{which}: {_NO_TABLE_LABELS[self.settings.kind]}")
         others = self.names[len(self.labels.names) :] if self.labels.names else ()  # labels of a table
-        return [*notes, *self.labels.meant((*self.findings.strangers, *others))]
+        return [*notes, *self.labels.did_you_mean((*self.findings.unknown_labels, *others))]
 
     def sets_below(self) -> list[str]:
         """Say which tars and tables below a folder are not read with it."""
@@ -132,7 +142,7 @@ class Listing:
 
     def _in_folders(self) -> Iterator[LabelledImage]:
         """Yield all pictures below the folder, folder by folder; a folder named like a class labels its content."""
-        folder, label, split, parts = None, NO_LABEL, None, parts_of(self._splits())
+        folder, label, split, uses = None, NO_LABEL, None, map_splits(self._splits())
         rank = partial(rank_of_path, root=self.root, labels=self.labels)
         repeated = repeated_by_links(picture_files(self.root, Findings()), self.root, rank, self.findings)
         for path in picture_files(self.root, self.findings):
@@ -145,10 +155,10 @@ class Listing:
                 label = next(indices, NO_LABEL)
             if self.labels is not None and label == NO_LABEL:
                 self.unlabelled[names[0]] += 1
-            yield LabelledImage(path=path, label=label, split=split, part=parts.get(split) if split else None)
+            yield LabelledImage(path=path, label=label, source_split=split, split=uses.get(split) if split else None)
         count_archives(self.root, self.findings)
 
-    def _splits(self) -> set[SplitName]:
+    def _splits(self) -> set[SourceSplit]:
         """Return the splits of a folder whose pictures may have labels; they are known only after all its pictures."""
         if self.labels is None:
             return set()

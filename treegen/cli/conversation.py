@@ -126,7 +126,7 @@ def open_exchange(
     """
     from treegen.cli.output import ProgressLine, tell
     from treegen.cli.partial_reply import reply_view
-    from treegen.llm.chat import Kept, open_chat
+    from treegen.llm.chat import ResponseCache, open_chat
     from treegen.remote.addresses import destination
     from treegen.remote.budget import Budget
 
@@ -144,7 +144,7 @@ def open_exchange(
             workspace.domain.folder,
             answers=choice.answers,
             messages=choice.messages,
-            kept=Kept(workspace.path),
+            responses=ResponseCache(workspace.path),
             fresh=choice.fresh,
             record=choice.record,
             budget=budget,

@@ -87,7 +87,7 @@ class RoundTable:
 
 
 def _in_short(current: "Round") -> str:
-    what = "merged two candidates" if current.kind == "merge" else counted(len(current.kept), "change")
+    what = "merged two candidates" if current.kind == "merge" else counted(len(current.changes), "change")
     if current.fate == "invalid":
         return f"no valid tree: {current.refused[0] if current.refused else 'nothing can be applied'}"
     if current.fate in ("repeated", "no change"):
@@ -185,7 +185,7 @@ def _show_changes(result: "Automatic") -> None:
         say()
         propose, confirm = result.n
         rows = [
-            (each.number, _gain(each.propose, propose), _gain(each.confirm, confirm), "; ".join(each.kept))
+            (each.number, _gain(each.propose, propose), _gain(each.confirm, confirm), "; ".join(each.changes))
             for each in reversed(way)
         ]
         table(("round", "propose", "confirm", "changes"), rows, right=(0, 1, 2))
@@ -261,7 +261,7 @@ def _round_json(each: "Round") -> dict[str, Any]:
         "kind": each.kind,
         "parent": each.parent,
         "fate": each.fate,
-        "changes": list(each.kept),
+        "changes": list(each.changes),
         "left_out": [{"change": sentence, "effect": effect} for sentence, effect in each.dropped],
         "refused": list(each.refused),
         "propose": each.propose and asdict(each.propose),

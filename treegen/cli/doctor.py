@@ -42,17 +42,17 @@ def command(
 
     if domain is None and Path(FILE_NAME).is_file():
         domain = Path(FILE_NAME)
-    found = load_domain(domain) if domain else None
-    settings = found.llm if found else LlmSettings()
+    loaded = load_domain(domain) if domain else None
+    settings = loaded.llm if loaded else LlmSettings()
     given = {"model": model, "api_base": api_base, "env_file": env_file}
     named = {name: value for name, value in given.items() if value}
     llm = replace(settings, **named, from_file=settings.from_file - named.keys())  # type: ignore[arg-type]
-    chosen = found.encoder if found else EncoderSettings() if encoder else None
+    chosen = loaded.encoder if loaded else EncoderSettings() if encoder else None
     examination = examine(
-        llm if found or any(given.values()) else None,
+        llm if loaded or any(given.values()) else None,
         replace(chosen, name=encoder) if chosen and encoder else chosen,
-        found.folder if found else Path.cwd(),
-        found,
+        loaded.folder if loaded else Path.cwd(),
+        loaded,
     )
     if as_json:
         print_json({"usable": examination.usable, "findings": [f.as_json() for f in examination.findings]})
@@ -72,6 +72,6 @@ def _show(examination: "Examination") -> None:
             say(f"{chr(10) if topic else ''}{finding.topic}")
             topic = finding.topic
         sign, colour = signs[finding.state]
-        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.told)}")
+        print_line(f"  {click.style(sign, fg=colour, bold=True)} {plain(finding.name)}: {plain(finding.message)}")
         if finding.tip:
             say(f"      {finding.tip}")

@@ -8,8 +8,8 @@ import click
 from treegen.cli.options import PATH, TREE, EncoderChoice, RenamedOption, encoder_options
 
 if TYPE_CHECKING:
-    from treegen.batch.pipeline import Summary
     from treegen.batch.plan import Plan
+    from treegen.batch.writer import Summary
     from treegen.vcs.tree_names import TreeName
 
 _SHOWN: Final = 10

@@ -132,16 +132,12 @@ class _NoteFormatter(_PlainFormatter):
 @contextmanager
 def _log_to_stderr() -> Iterator[None]:
     """Write the log of treegen to stderr."""
-    handler, logger = logging.StreamHandler(), logging.getLogger("treegen")
+    from treegen.review.log_file import attached
+
+    handler = logging.StreamHandler()
     handler.setFormatter(_PlainFormatter("%(name)s: %(message)s"))
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
+    with attached(handler):
         yield
-    finally:
-        logger.setLevel(before)
-        logger.removeHandler(handler)
 
 
 def main() -> NoReturn:

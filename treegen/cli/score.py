@@ -9,7 +9,11 @@ from treegen.cli.options import TREE, EncoderChoice, domain_option, encoder_opti
 from treegen.cli.second_opinion import SecondChoice, open_second, second_options, show_cascade
 
 if TYPE_CHECKING:
+    from treegen.history.score_document import Score
     from treegen.vcs.tree_names import TreeName
+    from treegen.workflow.adaptive import AdaptiveScore
+    from treegen.workflow.cascade import CascadeScore
+    from treegen.workflow.compute import ComputeComparison
 
 
 @click.command("score")
@@ -52,12 +56,10 @@ def command(
     [split] shows the dev split only. TREE may be a revision, such as tree.json@3. With --ask-model the accuracy and the
     cost of a cascade follow: a vision model answers where CLIP is not sure.
     """
-    from dataclasses import asdict
-
     from treegen.cli.display import show_notes, show_score
-    from treegen.cli.display_adaptive import adaptive_json, show_adaptive
+    from treegen.cli.display_adaptive import show_adaptive
     from treegen.cli.display_compute import show_compute
-    from treegen.cli.output import print_json, say, tell
+    from treegen.cli.output import say, tell
     from treegen.errors import InputError
     from treegen.workflow.adaptive import score_adaptive
     from treegen.workflow.cascade import score_cascade
@@ -72,26 +74,19 @@ def command(
     workspace = open_workspace(tree, domain_path, encoder)
     sealed = True if dev_only else False if unseal else None
     scored = show_notes(score_tree(workspace, sealed=sealed, rules=rules or ""))
-    asked = score_adaptive(workspace, sealed=sealed) if adaptive else None
+    adaptive_score = score_adaptive(workspace, sealed=sealed) if adaptive else None
     compared = compare_compute(workspace, settings, sealed=sealed) if settings else None
     cascade = None
     if second.model:
         with open_second(workspace, second) as model:
             cascade = score_cascade(model, sealed=sealed) if model else None
     if as_json:
-        document: dict[str, Any] = dict(scored.score)
-        if asked:
-            document["adaptive"] = adaptive_json(asked)
-        if compared:
-            document["compute_comparison"] = compared.document
-        if cascade:
-            document["second"] = asdict(cascade)
-        print_json(document)
+        _print_document(scored.score, adaptive_score, compared, cascade)
     else:
         show_score(scored.score, groups=groups, full=full)
-        if asked:
+        if adaptive_score:
             say()
-            show_adaptive(asked)
+            show_adaptive(adaptive_score)
         if compared:
             say()
             show_compute(compared.document)
@@ -104,3 +99,25 @@ def command(
     if freeze and rules:
         frozen = freeze_rule(workspace, scored.score)
         tell(f"{workspace.domain_path}: [decision] rule = {frozen}; scores, previews and labels use it from now on")
+
+
+def _print_document(
+    score: "Score",
+    adaptive: "AdaptiveScore | None",
+    compared: "ComputeComparison | None",
+    cascade: "CascadeScore | None",
+) -> None:
+    """Print the score document, with what else was asked for under keys of its own."""
+    from dataclasses import asdict
+
+    from treegen.cli.display_adaptive import adaptive_json
+    from treegen.cli.output import print_json
+
+    document: dict[str, Any] = dict(score)
+    if adaptive:
+        document["adaptive"] = adaptive_json(adaptive)
+    if compared:
+        document["compute_comparison"] = compared.document
+    if cascade:
+        document["second"] = asdict(cascade)
+    print_json(document)

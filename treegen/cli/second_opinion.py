@@ -76,7 +76,7 @@ def open_second(workspace: "Workspace", choice: SecondChoice) -> "Iterator[Secon
     """
     from treegen.cli.display import show_attempt
     from treegen.cli.output import tell
-    from treegen.llm.chat import Kept, open_chat
+    from treegen.llm.chat import ResponseCache, open_chat
     from treegen.remote.addresses import destination
     from treegen.remote.budget import Budget
     from treegen.workflow.second import SecondModel, plan_sentence, refuse_unfit, second_settings
@@ -89,10 +89,10 @@ def open_second(workspace: "Workspace", choice: SecondChoice) -> "Iterator[Secon
     second = second_settings(domain, choice.model)
     settings = choice.llm.settings(replace(domain, llm=second.llm))
     refuse_unfit(domain, settings)
-    budget, kept = Budget(settings.caps), Kept(workspace.path)
+    budget, responses = Budget(settings.caps), ResponseCache(workspace.path)
     where = f"{settings.model} at {destination(settings.model or '', settings.api_base)}"
     chat = open_chat(
-        settings, domain.folder, kept=kept, fresh=choice.llm.fresh, record=choice.llm.record, budget=budget
+        settings, domain.folder, responses=responses, fresh=choice.llm.fresh, record=choice.llm.record, budget=budget
     )
     try:
         yield SecondModel(
@@ -103,7 +103,7 @@ def open_second(workspace: "Workspace", choice: SecondChoice) -> "Iterator[Secon
             below=below,
             images=second.images,
             tries=choice.llm.tries,
-            kept=kept,
+            responses=responses,
             on_plan=lambda purpose, count, each: tell(plan_sentence(where, purpose, count, each)),
             on_attempt=lambda attempt: show_attempt(attempt) if attempt.problems or attempt.failure else None,
         )

@@ -47,7 +47,7 @@ from treegen.history.score_document import (
     ScoredImages,
     TestSplit,
 )
-from treegen.images import LabelledImage, below, clusters_of, digest_of_parts, shown
+from treegen.images import LabelledImage, below, clusters_of, digest_of_splits, shown
 from treegen.progress import Progress, no_progress
 from treegen.tree.document import content_of, digest_of
 from treegen.tree.model import Tree
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
 
 SCORE_SCHEMA: Final = "urn:treegen:score:1"
 WORD_SEEDS: Final = 5
-_KEPT: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
+_MOST_RESULTS: Final = 2 * WORD_SEEDS + 6  # trees whose predictions on the test split and learnt rules are kept
 
 Divide = Callable[[Sequence[LabelledImage]], dict[str, str]]  # content digest -> "dev" or "test"
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots, for `clusters`
-class Part:
-    """The embedded images of one part of the split: `features` (B, D), `labels` (B) as class indices, `images` (B).
+class SplitData:
+    """The embedded images of one split: `features` (B, D), `labels` (B) as class indices, `images` (B).
 
     With several views of each image, features are (B, V, D). They are a NumPy array (float32), or a torch tensor on the
     GPU if that is where the encoder is. In NumPy they are laid out as (D, B), which halves the time of the product with
@@ -145,11 +145,11 @@ class Evaluator:
         self.images = replace(
             image_set, images=tuple(image for image, _ in readable), skipped=(*image_set.skipped, *embedded.skipped)
         )
-        self.parts = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
+        self.splits = self._divide(divide, to_device(embedded.features, encoder.device), [row for _, row in readable])
 
-    def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, Part]:
+    def _divide(self, divide: Divide, features: Array, rows: Sequence[int]) -> dict[str, SplitData]:
         """Return the images by split; `rows` gives for each image its row of the features."""
-        assigned, parts = divide(self.images.images), {}
+        assigned, splits = divide(self.images.images), {}
         for name in ("dev", "test"):
             members = [(i, row) for i, row in zip(self.images.images, rows, strict=True) if assigned[i.digest] == name]
             if not members:
@@ -158,7 +158,7 @@ class Evaluator:
                 files = self.images.files
                 left_out += f"\n  {files.sentence(shown(self.images.root.name))}" if files.left_out else ""
                 message = f"the {name} split has no images ({count}){left_out}"
-                has_own_split = any(image.part for image in self.images.images)
+                has_own_split = any(image.split for image in self.images.images)
                 remedy = "the split that the image set names" if has_own_split else "`dev` below [split]"
                 tip = f"give every class more images, or change {remedy}"
                 raise InputError(
@@ -168,8 +168,8 @@ class Evaluator:
             chosen = features[[row for _, row in members]]
             if isinstance(chosen, np.ndarray):
                 chosen = np.asfortranarray(chosen)
-            parts[name] = Part(features=chosen, labels=tuple(i.label for i in images), images=images)
-        return parts
+            splits[name] = SplitData(features=chosen, labels=tuple(i.label for i in images), images=images)
+        return splits
 
     def text_features(self, texts: Sequence[str]) -> Array:
         """Embed texts through the cache: (N, D), rows of length 1, in the given order."""
@@ -181,21 +181,21 @@ class Evaluator:
     def features(self, tree: Tree, split: str) -> Array:
         """Return the features of a split by which a tree is to be judged: (B, D), or (B, V, D) with several views.
 
-        They are those of `parts`, unless the domain adapts the image tower to each image.
+        They are those of `splits`, unless the domain adapts the image tower to each image.
         """
         if self.domain.compute.adapt != "lora":
-            return self.parts[split].features
+            return self.splits[split].features
         return self._adapted_features(self._classifier(tree, names=False).questions, split)
 
     def _adapted_features(self, questions: Questions, split: str) -> Array:
         """Return the features of a split after training on each image; without training if no layer can be trained."""
-        part, images = self.parts[split], self.domain.images
+        data, images = self.splits[split], self.domain.images
         assert images is not None
 
         if (questions.digest, split) in self._adapted:
             return self._adapted[questions.digest, split]
         adapted = embed_adapted(
-            part.images,
+            data.images,
             self.encoder,
             self.cache,
             images.crop,
@@ -204,7 +204,7 @@ class Evaluator:
             progress=self._progress,
         )
         if adapted is None:
-            return part.features
+            return data.features
         _forget(self._adapted)
         self._adapted[questions.digest, split] = to_device(adapted, self.encoder.device)
         return self._adapted[questions.digest, split]
@@ -245,7 +245,7 @@ class Evaluator:
     def evidence(self, tree: Tree, features: Array, *, names: bool) -> RuleInputs:
         """Return a decision rule's inputs for images (B, D); with `names` also the class-name similarities."""
         classifier = self._classifier(tree, names=names)  # embeds all texts at once, also if groups are asked singly
-        if features is not self.parts["dev"].features or self.domain.compute.adapt == "prompt":
+        if features is not self.splits["dev"].features or self.domain.compute.adapt == "prompt":
             return classifier.evidence(features)
         self._answers.turn()
         answers = [self._answer_of(g.fill(), self.join.views_of(g), self._answers) for g in tree.groups]
@@ -292,7 +292,7 @@ class Evaluator:
         """
 
         def ask() -> tuple[Array, Array]:
-            features = self.parts["dev"].features
+            features = self.splits["dev"].features
             if features.ndim > 2:
                 return self.join.answer(features, self.text_features(question), self.encoder.logit_scale, views)
             logits = scoring.similarity_logits(features, self.text_features(question), self.encoder.logit_scale).T
@@ -311,7 +311,7 @@ class Evaluator:
 
     def _learn(self, rule: DecisionRule, tree: Tree) -> FittedRule:
         if (rule.name, tree) not in self._learnt:
-            dev = self.parts["dev"]
+            dev = self.splits["dev"]
             _forget(self._learnt)
             self._learnt[rule.name, tree] = fit(rule, self._inputs(tree, "dev", names=rule.uses_names), dev.labels)
         return self._learnt[rule.name, tree]
@@ -319,7 +319,7 @@ class Evaluator:
     def _inputs(self, tree: Tree, split: str, *, names: bool) -> RuleInputs:
         """Return a decision rule's inputs for the images of a split, with their clusters."""
         evidence = self.evidence(tree, self.features(tree, split), names=names)
-        return replace(evidence, clusters=self.parts[split].clusters)
+        return replace(evidence, clusters=self.splits[split].clusters)
 
     def bayes_inputs(self, tree: Tree, features: Array) -> tuple[RuleInputs, dict[str, float]]:
         """Return the inputs of the rule `bayes` for images (B, D), and its parameters, whatever rule the domain has."""
@@ -345,20 +345,20 @@ class Evaluator:
             sealed: do not evaluate the test split.
         """
         names = any(rule.uses_names for rule in rules)
-        dev, test = self.parts["dev"], self.parts["test"]
+        dev, test = self.splits["dev"], self.splits["test"]
         dev_inputs = (self._inputs(tree, "dev", names=names), dev.labels)
         if sealed:
             return compare_rules(rules, dev_inputs, None)
         return compare_rules(rules, dev_inputs, (self._inputs(tree, "test", names=names), test.labels))
 
-    def baseline(self, part: Part) -> tuple[int, ...]:
+    def baseline(self, data: SplitData) -> tuple[int, ...]:
         """Predict by class name alone, in the domain's name template."""
-        split = next(name for name, each in self.parts.items() if each is part)
+        split = next(name for name, each in self.splits.items() if each is data)
         return tuple(to_numpy(self.baseline_logits(split)).argmax(1).tolist())
 
     def baseline_logits(self, split: str) -> Array:
         """Return the class-name similarities (B, K) of a split, whose softmax are the baseline's probabilities."""
-        features, compute = self.parts[split].features, self.domain.compute
+        features, compute = self.splits[split].features, self.domain.compute
         if compute.adapt == "lora":
             prompts = self.domain.name_prompts()
             names = self.text_features(prompts)
@@ -413,7 +413,7 @@ class Evaluator:
 
     def _tested(self, tree: Tree, parent: Tree | None, decision: FittedRule) -> TestSplit:
         """Return the sections on the test split."""
-        test, by_name = self.parts["test"], self.baseline(self.parts["test"])
+        test, by_name = self.splits["test"], self.baseline(self.splits["test"])
         baseline = accuracy_of(test.labels, by_name, test.clusters)
         classifier = self._classifier(tree, decision, names=decision.rule.uses_names)
         labels, limits = np.asarray(test.labels), self.set_limits(tree, LEVEL)
@@ -443,19 +443,19 @@ class Evaluator:
             tree: without errors.
             level: share of images whose set is to have the true class, 0 to 1.
         """
-        dev = self.parts["dev"]
+        dev = self.splits["dev"]
         return set_limits(self.held_out_scores(tree), dev.labels, level, dev.clusters)
 
     def held_out_scores(self, tree: Tree) -> "NDArray[np.floating]":
         """Return the scores of the dev split (B, K), each by what the decision rule learns on other images."""
-        dev, decision = self.parts["dev"], self.decide(tree)
+        dev, decision = self.splits["dev"], self.decide(tree)
         return scores_of_held_out(decision, self._inputs(tree, "dev", names=decision.rule.uses_names), dev.labels)
 
     def _calibrated_on_dev(self, tree: Tree, decision: FittedRule) -> Calibrated:
         """Return the `calibration` of the dev split, if the rule gives probabilities."""
         if not decision.rule.probabilities:
             return {}
-        scores, labels = self.held_out_scores(tree), np.asarray(self.parts["dev"].labels)
+        scores, labels = self.held_out_scores(tree), np.asarray(self.splits["dev"].labels)
         return _calibration(decision, scores.max(1), scores.argmax(1) == labels)
 
     def predict_test(self, tree: Tree) -> tuple[int, ...]:
@@ -473,7 +473,7 @@ class Evaluator:
 
     def diagnose(self, tree: Tree) -> Diagnosis:
         """Return the `dev` entry of the score document: all that feedback and language models may see."""
-        dev = self.parts["dev"]
+        dev = self.splits["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
         looks = look_recalls(dev.images, self.domain.classes, dev.labels, answers.predictions)
         entry = {
@@ -498,7 +498,7 @@ class Evaluator:
     def _label_errors(self, answers: Answers) -> list[DoubtfulLabel]:
         """Return the images of the dev split whose answers contradict their label in every group."""
         assert self.domain.images is not None
-        dev, classes, root = self.parts["dev"], self.domain.classes, self.domain.images.root
+        dev, classes, root = self.splits["dev"], self.domain.classes, self.domain.images.root
         return [
             {
                 "path": dev.images[doubt.index].below(root),
@@ -517,7 +517,7 @@ class Evaluator:
             tree: the current tree, with or without errors.
             variants: trees, or lists of changes; one that cannot be scored says why in its preview.
         """
-        dev, current = self.parts["dev"], {group.fill() for group in tree.groups}
+        dev, current = self.splits["dev"], {group.fill() for group in tree.groups}
         compute, join = self.domain.compute, self.join
         unseen = lru_cache(maxsize=64)(
             lambda question: self._answer_of(question, join.views_for(question), LruMemo())[1]
@@ -548,14 +548,14 @@ class Evaluator:
     def paired_dev(self, tree: Tree, base: Tree) -> tuple[Paired, int]:
         """Compare a tree with another on the dev split; return the test, and how many images the other gets right."""
         before, after = self._dev_right(base), self._dev_right(tree)
-        return paired_change(after.astype(np.int64) - before, self.parts["dev"].clusters), int(before.sum())
+        return paired_change(after.astype(np.int64) - before, self.splits["dev"].clusters), int(before.sum())
 
     def _dev_right(self, tree: Tree) -> "NDArray[np.bool_]":
         """Return which images of the dev split (B) a tree gets right; kept for the last trees."""
         key = (self.decide(tree).words, tree)
         if key not in self._right:
             _forget(self._right)
-            dev = self.parts["dev"]
+            dev = self.splits["dev"]
             self._right[key] = np.equal(self.answer(tree, dev.features).predictions, dev.labels)
         return self._right[key]
 
@@ -565,7 +565,7 @@ class Evaluator:
         Raises:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
         """
-        dev = self.parts["dev"]
+        dev = self.splits["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
         return find_mistakes(
             tree,
@@ -584,7 +584,7 @@ class Evaluator:
         Raises:
             ProblemsError: the tree does not fit the domain, or an index is out of range.
         """
-        dev = self.parts["dev"]
+        dev = self.splits["dev"]
         answers = self.answer(tree, self.features(tree, "dev"))
         groups = group_predictions(tree, self.domain.classes, dev.labels, answers.probabilities, self._found)
         return Observations(
@@ -609,13 +609,13 @@ class Evaluator:
         root = self.domain.images.root  # relative paths: a score kept in git names no machine's folders
         return {
             "digest": self.images.digest,
-            "test": len(self.parts["test"].labels),
-            "dev": len(self.parts["dev"].labels),
+            "test": len(self.splits["test"].labels),
+            "dev": len(self.splits["dev"].labels),
             "split": {
                 "dev": self.domain.split.dev,
                 "seed": self.domain.split.seed,
                 "by": self.domain.split.by,
-                "digest": digest_of_parts({i.digest: name for name, part in self.parts.items() for i in part.images}),
+                "digest": digest_of_splits({i.digest: name for name, data in self.splits.items() for i in data.images}),
             },
             **self._clusters_json,
             "classes_without_images": [name for k, name in enumerate(self.domain.classes) if k not in labels],
@@ -625,16 +625,16 @@ class Evaluator:
 
     @property
     def _clusters_json(self) -> ClusterCounts:
-        found = {name: part.clusters for name, part in self.parts.items()}
+        found = {name: data.clusters for name, data in self.splits.items()}
         counts = {name: len(set(clusters)) for name, clusters in found.items() if clusters is not None}
-        parts = self.parts
+        splits = self.splits
         if not counts:
             return {}
-        return {"clusters": {name: counts.get(name, len(part.images)) for name, part in parts.items()}}
+        return {"clusters": {name: counts.get(name, len(data.images)) for name, data in splits.items()}}
 
     def _controls(self, tree: Tree, predictions: Sequence[int], decision: FittedRule) -> Controls:
         """Compute the controls: chance, rules permuted across classes in two ways, random words as options."""
-        test, worded = self.parts["test"], list[float]()
+        test, worded = self.splits["test"], list[float]()
         classifier = self._classifier(tree, names=decision.rule.uses_names)
         for seed in range(WORD_SEEDS):
             self._progress("asking random words", seed, WORD_SEEDS)
@@ -655,7 +655,7 @@ class Evaluator:
 
 def _forget(results: dict[Any, Any]) -> None:
     """Make room for the result of one more tree."""
-    for old in list(results)[: -_KEPT + 1]:
+    for old in list(results)[: -_MOST_RESULTS + 1]:
         del results[old]
 
 

@@ -1,4 +1,4 @@
-"""Class lists as people have them: what is no list of names is refused, and names that say nothing are told."""
+"""Class lists as people have them: what is not a list of names is refused, and meaningless names are reported."""
 
 import re
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from unicodedata import normalize as unicode_form
 from treegen.config.domain import Domain
 from treegen.config.notes_files import Entry, NotesFile, read_notes
 from treegen.errors import InputError
-from treegen.text import show
+from treegen.text import counted, first_of, show
 from treegen.tree.validation.normalise import normalise_name
 
 #: characters of one class's notes from files in one request, and of all of them: about 10,000 tokens
@@ -85,20 +85,20 @@ def _claim(file: NotesFile, names: "_Names", claims: Claims) -> None:
             if name and colon and value and len(attribute) <= _LONGEST_ATTRIBUTE:
                 parts = {normalise_name(part) for part in _SEVERAL.split(value)}
                 values.setdefault((name, attribute.strip().casefold()), set()).update(parts)
-        for key, said in values.items():
-            claims.setdefault(key, []).append(said)
+        for key, words in values.items():
+            claims.setdefault(key, []).append(words)
 
 
 def _contradictions(claims: Claims) -> Iterable[str]:
     """Say for which classes two entries give an attribute values of which none is the same."""
     found = [
-        f"{show(name)} ({attribute}: {' / '.join(' and '.join(sorted(values)) for values in said[:2])})"
-        for (name, attribute), said in claims.items()
-        if any(not said[0] & other for other in said[1:])
+        f"{show(name)} ({attribute}: {' / '.join(' and '.join(sorted(values)) for values in claimed[:2])})"
+        for (name, attribute), claimed in claims.items()
+        if any(not claimed[0] & other for other in claimed[1:])
     ]
     if found:
-        message = f"the notes contradict each other on {_count(found, 'attribute', 'attributes')}"
-        yield f"{message}, and the model is shown both: {', '.join(found[:_MOST_LISTED])}{_more(found)}"
+        message = f"the notes contradict each other on {counted(len(found), 'attribute', 'attributes')}"
+        yield f"{message}, and the model is shown both: {first_of(found, _MOST_LISTED)}"
 
 
 def _refuse_elsewhere(domain: Domain) -> None:
@@ -178,7 +178,7 @@ def _match(
     suggestions = names.near(list(unknown), (name for name in domain.classes if name not in matched))
     if suggestions and confirm is None:
         pairs = [f"{show(name)} is nearly the class {show(target)}" for name, target in suggestions.items()]
-        message = f"{file.path}: {'; '.join(pairs[:_MOST_LISTED])}{_more(pairs)}"
+        message = f"{file.path}: {first_of(pairs, _MOST_LISTED, '; ')}"
         raise InputError(message, "correct the name, add it to [aliases] in domain.toml, or remove it from the file")
     # two names may be close to one class: the first that is confirmed gets it
     for name, target in suggestions.items():
@@ -198,9 +198,9 @@ def _summary(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], 
     texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
     yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
     if unknown:
-        yield f"{path}: {_count(unknown, 'name is', 'names are')} not in the domain: {_listed(unknown)}"
+        yield f"{path}: {counted(len(unknown), 'name is', 'names are')} not in the domain: {_listed(unknown)}"
     if empty:
-        yield f"{path}: {_count(empty, 'class has', 'classes have')} empty notes: {_listed(empty)}"
+        yield f"{path}: {counted(len(empty), 'class has', 'classes have')} empty notes: {_listed(empty)}"
 
 
 def _cut_sentences(domain: Domain) -> Iterable[str]:
@@ -211,20 +211,12 @@ def _cut_sentences(domain: Domain) -> Iterable[str]:
     ]
     if cut:
         parts = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
-        message = f"the notes on {_count(cut, 'class', 'classes')} are shortened to fit into one request"
-        yield f"{message}: {', '.join(parts[:_MOST_LISTED])}{_more(parts)}"
-
-
-def _count(things: Sequence[object], one: str, many: str) -> str:
-    return f"{len(things)} {one if len(things) == 1 else many}"
+        message = f"the notes on {counted(len(cut), 'class', 'classes')} are shortened to fit into one request"
+        yield f"{message}: {first_of(parts, _MOST_LISTED)}"
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(show, names[:_MOST_LISTED])) + _more(names)
-
-
-def _more(things: Sequence[object]) -> str:
-    return f" and {len(things) - _MOST_LISTED} more" if len(things) > _MOST_LISTED else ""
+    return first_of([*map(show, names)], _MOST_LISTED)
 
 
 def notes_of(domain: Domain, classes: Iterable[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from treegen.config.settings import (
     SecondSettings,
     SplitSettings,
 )
-from treegen.config.trust import Trust
+from treegen.config.trust import IMAGE_PATHS, Trust
 from treegen.errors import InputError, ProblemsError
 from treegen.files import is_folder, read_text, refuse_binary, without_dots
 from treegen.remote.budget import Limits
@@ -30,7 +30,6 @@ from treegen.tree.validation.schema import schema_problems
 
 FILE_NAME: Final = "domain.toml"
 BUNDLED_DOMAIN: Final = "sketchbook"
-_IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
 _OTHERS: Final = (".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".py")  # a domain file may have any other name
 _MOST_BYTES: Final = 4 * 2**20
 _MOST_CLASSES: Final = 50_000
@@ -285,7 +284,7 @@ def _build(data: dict[str, Any], classes: tuple[str, ...], folder: Path) -> Doma
         images=None
         if images is None
         else ImageSettings(
-            **{key: without_dots(folder / images[key]) for key in _IMAGE_PATHS if key in images},
+            **{key: without_dots(folder / images[key]) for key in IMAGE_PATHS if key in images},
             columns=tuple(images.get("columns", {}).items()),
             crop=tuple(float(x) for x in images.get("crop", (0, 0, 1, 1))),  # type: ignore[arg-type]
             workers=images.get("workers"),

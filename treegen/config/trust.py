@@ -23,7 +23,8 @@ from treegen.text import show
 Kind = Literal["address", "code", "read", "environment", "model"]
 #: folders that are trusted whatever they ask for, divided as in PATH: for servers, where nobody can be asked
 VARIABLE: Final = "TREEGEN_TRUST"
-_IMAGES: Final = ("folder", "manifest", "shards", "hf", "classnames")
+#: the keys of [images] that name files or folders
+IMAGE_PATHS: Final = ("folder", "manifest", "shards", "hf", "classnames")
 
 
 class TrustError(InputError):
@@ -106,7 +107,7 @@ def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _paths_of(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield every path that a domain.toml names, with the key."""
     images = _table(data, "images")
-    for key in _IMAGES:
+    for key in IMAGE_PATHS:
         if isinstance(value := images.get(key), str):
             # a table names pictures in its own folder, and a pattern whatever is below its first part without signs
             whole = key == "shards" or (key == "manifest" and "folder" not in images)

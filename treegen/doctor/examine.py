@@ -53,7 +53,7 @@ def _not_trusted(llm: LlmSettings, folder: Path) -> Finding | None:
     try:
         check_trust(llm, folder)
     except TrustError as error:
-        return Finding(topic="language", name="trust", state="missing", told=error.message, tip=error.tip)
+        return Finding(topic="language", name="trust", state="missing", message=error.message, tip=error.tip)
     return None
 
 
@@ -66,9 +66,9 @@ def _findings(llm: LlmSettings | None, encoder_settings: EncoderSettings | None,
         try:
             read = read_env_file(llm.env_file)
             message = f"{len(read)} values read"
-            yield Finding(topic="language", name=str(llm.env_file), state="ok", told=message)
+            yield Finding(topic="language", name=str(llm.env_file), state="ok", message=message)
         except TreegenError as error:
-            yield Finding(topic="language", name="env_file", state="missing", told=error.message, tip=error.tip)
+            yield Finding(topic="language", name="env_file", state="missing", message=error.message, tip=error.tip)
     yield from keys()
     if llm:
         yield model(llm, folder)

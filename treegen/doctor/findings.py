@@ -12,16 +12,16 @@ class Finding:
         topic: `images`, `packages`, `language`, `vision`, `terminal` or `git`.
         name: what was examined.
         state: `ok`; `off`, for something optional; or `missing`, for something the domain or the command line names.
-        told: the result. Never a key, only whether there is one.
+        message: the result. Never a key, only whether there is one.
         tip: how to fix it; empty if there is nothing to fix.
     """
 
     topic: Literal["images", "packages", "language", "vision", "terminal", "git"]
     name: str
     state: Literal["ok", "off", "missing"]
-    told: str
+    message: str
     tip: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the finding as plain data."""
-        return asdict(self)
+        """Return the finding as plain data; the key of the message is `told`, which readers of the JSON know."""
+        return {"told" if key == "message" else key: value for key, value in asdict(self).items()}

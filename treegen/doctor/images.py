@@ -15,7 +15,7 @@ def images(domain: Domain) -> Iterator[Finding]:
     try:
         found = survey_images(domain)
     except InputError as error:
-        yield Finding(topic="images", name=name, state="missing", told=error.message, tip=error.tip)
+        yield Finding(topic="images", name=name, state="missing", message=error.message, tip=error.tip)
         return
-    told = found.files.sentence(below(domain.images.root, domain.folder))
-    yield Finding(topic="images", name=name, state="ok", told=told, tip="; ".join(found.notes))
+    message = found.files.sentence(below(domain.images.root, domain.folder))
+    yield Finding(topic="images", name=name, state="ok", message=message, tip="; ".join(found.notes))

@@ -16,6 +16,7 @@ from treegen.errors import TreegenError
 from treegen.extras import MissingExtraError
 from treegen.remote.addresses import without_credentials
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm
+from treegen.text import first_of
 
 _PATIENCE: Final = 2.0  # seconds for a server to answer
 _MOST: Final = 2**20  # most bytes of a list of models
@@ -31,13 +32,13 @@ def keys() -> Iterator[Finding]:
     blank = [name for name in names if not os.environ[name].strip()]
     named = [name for name in names if name not in blank]
     if named:
-        yield _finding(name="keys", state="ok", told=", ".join(named))
+        yield _finding(name="keys", state="ok", message=", ".join(named))
     else:
         tip = f"set one, such as OPENAI_API_KEY; or use --api-base for your own server; {_MANUAL}"
-        yield _finding(name="keys", state="off", told="no provider key is set", tip=tip)
+        yield _finding(name="keys", state="off", message="no provider key is set", tip=tip)
     if blank:
         message = f"set but blank: {', '.join(blank)}"
-        yield _finding(name="blank keys", state="off", told=message, tip="fill or unset them")
+        yield _finding(name="blank keys", state="off", message=message, tip="fill or unset them")
 
 
 def model(settings: LlmSettings, folder: Path) -> Finding:
@@ -45,27 +46,27 @@ def model(settings: LlmSettings, folder: Path) -> Finding:
     name = settings.model
     if not name:
         tip = f"`model` below [llm], --model NAME or TREEGEN_MODEL; {_MANUAL}"
-        return _finding(name="model", state="missing", told="no language model is configured", tip=tip)
+        return _finding(name="model", state="missing", message="no language model is configured", tip=tip)
     if name == "manual":
-        return _finding(name=name, state="ok", told="you copy the messages to a chat window")
+        return _finding(name=name, state="ok", message="you copy the messages to a chat window")
     if name.startswith("replay/"):
         return _recording(folder / name.removeprefix("replay/"), name)
     try:
         litellm = load_litellm()
     except MissingExtraError as error:
-        return _finding(name=name, state="missing", told=error.message, tip=error.tip)
+        return _finding(name=name, state="missing", message=error.message, tip=error.tip)
     try:
         litellm.get_llm_provider(name, api_base=settings.api_base)
     except Exception:  # litellm raises BadRequestError, and others for names with special characters
         message = "litellm has no such provider"
         tip = "write PROVIDER/MODEL, such as openai/gpt-4o-mini; for your own server openai/NAME with --api-base"
-        return _finding(name=name, state="missing", told=message, tip=tip)
+        return _finding(name=name, state="missing", message=message, tip=tip)
     try:
         parameters = key_for(litellm, name, settings.api_base)
     except NoKeyError as error:
-        return _finding(name=name, state="missing", told=error.reason, tip=error.tip)
+        return _finding(name=name, state="missing", message=error.reason, tip=error.tip)
     message = "no key is set, and your own server may need none" if parameters else "its key is set, or it needs none"
-    return _finding(name=name, state="ok", told=message)
+    return _finding(name=name, state="ok", message=message)
 
 
 def _recording(path: Path, name: str) -> Finding:
@@ -74,8 +75,8 @@ def _recording(path: Path, name: str) -> Finding:
     try:
         ReplayChat(path)
     except TreegenError as error:
-        return _finding(name=name, state="missing", told=error.message, tip=error.tip)
-    return _finding(name=name, state="ok", told=f"a recorded conversation: {path}")
+        return _finding(name=name, state="missing", message=error.message, tip=error.tip)
+    return _finding(name=name, state="ok", message=f"a recorded conversation: {path}")
 
 
 def server(address: str, model_name: str | None = None) -> Finding:
@@ -89,16 +90,16 @@ def server(address: str, model_name: str | None = None) -> Finding:
     status, data = _get(f"{address.rstrip('/')}/models")
     if status is None:
         tip = "start it, or fix --api-base; the address usually ends in /v1"
-        return _finding(name=shown, state="missing", told=str(data), tip=tip)
+        return _finding(name=shown, state="missing", message=str(data), tip=tip)
     names = _names(data, "data", "id")
     if not names:
         message = "it answers, and requires a key" if status in (401, 403) else "it answers, but lists no models"
-        return _finding(name=shown, state="ok", told=message)
+        return _finding(name=shown, state="ok", message=message)
     bare = (model_name or "").partition("/")[2]
     if bare and bare not in names:
         message = f"it answers, but lists no model {bare}; {_list(names)}"
-        return _finding(name=shown, state="missing", told=message, tip="use one of these as openai/NAME")
-    return _finding(name=shown, state="ok", told=f"it answers; {_list(names)}")
+        return _finding(name=shown, state="missing", message=message, tip="use one of these as openai/NAME")
+    return _finding(name=shown, state="ok", message=f"it answers; {_list(names)}")
 
 
 def ollama(*, wanted: bool = False) -> Finding:
@@ -109,13 +110,13 @@ def ollama(*, wanted: bool = False) -> Finding:
         return _finding(
             name="Ollama",
             state="missing" if wanted else "off",
-            told=f"does not answer at {without_credentials(address)}",
+            message=f"does not answer at {without_credentials(address)}",
             tip=tip,
         )
     names = _names(data, "models", "name")
     message = f"answers; {_list(names)}" if names else "answers, but has no models yet"
     tip = "" if names else "`ollama pull NAME` fetches one"
-    return _finding(name="Ollama", state="ok", told=message, tip=tip)
+    return _finding(name="Ollama", state="ok", message=message, tip=tip)
 
 
 def ollama_models() -> list[str]:
@@ -138,8 +139,7 @@ def _names(data: Any, key: str, name: str) -> list[str]:
 
 
 def _list(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"models: {', '.join(names[:_SHOWN])}{more}"
+    return f"models: {first_of(names, _SHOWN)}"
 
 
 def _get(address: str) -> tuple[int | None, Any]:

@@ -15,6 +15,6 @@ def extras() -> Iterator[Finding]:
             topic="packages",
             name=name,
             state="off" if missing else "ok",
-            told=f"{extra.purpose}: {state}",
+            message=f"{extra.purpose}: {state}",
             tip=extra.command if missing else "",
         )

@@ -44,9 +44,9 @@ def read_article(source: Source) -> Article:
 def _named_by_rules(text: str) -> str:
     """Return NAME from the key `NAME_rules`; empty if there is none."""
     for lexeme, after in pairwise(scan(text)):
-        if lexeme.kind in ("text", "word") and after.said in (":", "=") and "_rules" in lexeme.said:
+        if lexeme.kind in ("text", "word") and after.text in (":", "=") and "_rules" in lexeme.text:
             with suppress(SyntaxError, ValueError):
-                key = str(ast.literal_eval(lexeme.said)) if lexeme.kind == "text" else lexeme.said
+                key = str(ast.literal_eval(lexeme.text)) if lexeme.kind == "text" else lexeme.text
                 if key.endswith("_rules") and key.removesuffix("_rules").strip():
                     return key.removesuffix("_rules")
     return ""

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from treegen.exchange.sources import GROUP_KEYS
 from treegen.llm.reading.lexer import Lexeme, UnreadableError, objects_in, scan
+from treegen.llm.reading.parser import GROUP_KEYS
 from treegen.text import show
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import normalise
@@ -61,17 +61,17 @@ class _Places:
         """Return the path of the token, if it is a value."""
         top = self._stack[-1] if self._stack else None
         if lexeme.kind == "open":
-            self._stack.append([_OPENS[lexeme.said], 0 if lexeme.said != "{" else None])
+            self._stack.append([_OPENS[lexeme.text], 0 if lexeme.text != "{" else None])
         elif lexeme.kind == "close":
             if self._stack:
                 self._stack.pop()
-        elif lexeme.said == "," and top and top[0] == "list":
+        elif lexeme.text == "," and top and top[0] == "list":
             top[1] += 1
         elif lexeme.kind in ("text", "word"):
-            text = lexeme.said.strip("\"'“”") if lexeme.kind == "text" else lexeme.said
-            if after is not None and after.said == ":" and top and top[0] == "object":
+            text = lexeme.text.strip("\"'“”") if lexeme.kind == "text" else lexeme.text
+            if after is not None and after.text == ":" and top and top[0] == "object":
                 top[1] = text
-            elif after is not None and after.said == "=" and not top:
+            elif after is not None and after.text == "=" and not top:
                 self._name = text
             elif top:
                 return tuple(p for p in (self._name, *(key for _, key in self._stack)) if p is not None)
@@ -104,7 +104,7 @@ def _remarks(text: str, before: int) -> Iterator[Remark]:
         if lexeme.line != line:
             line, values = lexeme.line, []
         if lexeme.kind == "comment":
-            comment = lexeme.said.strip("#/* \t\r\n")
+            comment = lexeme.text.strip("#/* \t\r\n")
             path = values[0] if len(values) == 1 else ()
             if comment and (values or places.inside):
                 yield Remark(line=line + before, path=path, comment=comment)

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from treegen.errors import InputError
 from treegen.files import read_text, refuse_binary
 from treegen.llm.reading.lexer import UnreadableError
-from treegen.llm.reading.parser import parse_reply, tree_shape
+from treegen.llm.reading.parser import GROUP_KEYS, parse_reply, tree_shape
 from treegen.text import printable
 from treegen.tree.document import parse_json, unwritable
 from treegen.tree.validation.problems import Problem
-
-GROUP_KEYS: Final = ("classification_groups", "classification_cot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
 
 from treegen.errors import InputError
 from treegen.files import real_path
-from treegen.history.recovery import Ids, Table, carry_over, place_of
+from treegen.history import tables
+from treegen.history.recovery import Ids, carry_over, place_of
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.remote.tidying import amount, token_count
@@ -27,166 +27,7 @@ from treegen.tree.model import Tree
 
 logger = logging.getLogger(__name__)
 FOLDER: Final = ".treegen"
-_VERSION: Final = 12
 _REVISION: Final = "id, parent, author, note, digest, tree, created"  # the columns of a `Revision`, in field order
-_TABLES: Final = """
-CREATE TABLE revision (
-  id INTEGER PRIMARY KEY, file TEXT NOT NULL, parent INTEGER REFERENCES revision(id), author TEXT NOT NULL,
-  note TEXT NOT NULL, digest TEXT NOT NULL, tree TEXT NOT NULL, created TEXT NOT NULL);
-CREATE INDEX revision_file ON revision(file, digest);
-CREATE TABLE call (
-  id INTEGER PRIMARY KEY, file TEXT NOT NULL, revision INTEGER REFERENCES revision(id), purpose TEXT NOT NULL,
-  model TEXT NOT NULL, messages TEXT NOT NULL, reply TEXT, finish TEXT, prompt_tokens INTEGER,
-  completion_tokens INTEGER, cost REAL, seconds REAL, repaired INTEGER NOT NULL,
-  problems TEXT NOT NULL, created TEXT NOT NULL);
-CREATE TABLE score (
-  id INTEGER PRIMARY KEY, revision INTEGER NOT NULL REFERENCES revision(id), encoder TEXT NOT NULL,
-  images TEXT NOT NULL, score TEXT NOT NULL, created TEXT NOT NULL);
-CREATE TABLE split (
-  settings TEXT NOT NULL, digest TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (settings, digest)) WITHOUT ROWID;
-"""
-#: what each version added to the previous one
-_MIGRATIONS: Final = {
-    2: """
-CREATE TABLE session (
-  id INTEGER PRIMARY KEY, file TEXT NOT NULL, base TEXT NOT NULL, saved TEXT NOT NULL, file_hash TEXT NOT NULL,
-  position INTEGER NOT NULL,
-  locks TEXT NOT NULL, created TEXT NOT NULL, ended TEXT);
-CREATE TABLE step (
-  id INTEGER PRIMARY KEY, session INTEGER NOT NULL REFERENCES session(id), number INTEGER NOT NULL,
-  label TEXT NOT NULL, changes TEXT NOT NULL, back TEXT NOT NULL, dropped INTEGER NOT NULL, created TEXT NOT NULL);
-CREATE INDEX step_session ON step(session, number);
-CREATE TABLE decision (
-  id INTEGER PRIMARY KEY, file TEXT NOT NULL, feedback TEXT NOT NULL, change TEXT NOT NULL, sentence TEXT NOT NULL,
-  taken INTEGER NOT NULL, why TEXT NOT NULL, created TEXT NOT NULL);
-""",
-    3: """
-CREATE TABLE IF NOT EXISTS kept (
-  file TEXT NOT NULL, session INTEGER NOT NULL REFERENCES session(id), name TEXT NOT NULL, value TEXT NOT NULL,
-  PRIMARY KEY (session, name));
-""",
-    4: """
-CREATE TABLE answer (
-  key TEXT PRIMARY KEY, model TEXT NOT NULL, reply TEXT NOT NULL, created TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE form (
-  model TEXT NOT NULL, server TEXT NOT NULL, form TEXT NOT NULL, created TEXT NOT NULL,
-  PRIMARY KEY (model, server)) WITHOUT ROWID;
-ALTER TABLE call ADD COLUMN requests INTEGER;
-ALTER TABLE call ADD COLUMN cached INTEGER NOT NULL DEFAULT 0
-""",
-    5: """
-CREATE TABLE part (
-  file TEXT NOT NULL, digest TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, created TEXT NOT NULL,
-  PRIMARY KEY (file, digest, name));
-""",
-    6: """
-CREATE TABLE IF NOT EXISTS look (
-  images TEXT NOT NULL, split TEXT NOT NULL, tree TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL,
-  created TEXT NOT NULL, PRIMARY KEY (images, split, tree, encoder, rule)) WITHOUT ROWID;
-""",
-    7: """
-CREATE TABLE IF NOT EXISTS tested (
-  digest TEXT NOT NULL, images TEXT NOT NULL, split TEXT NOT NULL, PRIMARY KEY (digest, images, split)) WITHOUT ROWID;
-""",
-    # what people read who open the file with a browser of SQLite, such as datasette; treegen itself never reads them
-    8: """
-CREATE VIEW IF NOT EXISTS scored_revisions AS
-SELECT revision.file, revision.id AS revision, revision.parent, revision.author, revision.note, revision.created,
-  json_extract(score, '$.encoder.name') AS encoder, json_extract(score, '$.decision_rule') AS decision_rule,
-  json_extract(score, '$.dev.n') AS dev_n, json_extract(score, '$.dev.accuracy') AS dev_accuracy,
-  json_extract(score, '$.test.n') AS test_n, json_extract(score, '$.test.accuracy') AS test_accuracy,
-  json_extract(score, '$.test.interval[0]') AS test_low, json_extract(score, '$.test.interval[1]') AS test_high,
-  json_extract(score, '$.baseline.accuracy') AS names_alone,
-  json_extract(score, '$.mcnemar.parent.difference') AS difference_from_parent,
-  json_extract(score, '$.mcnemar.parent.p') AS p_against_parent, score.created AS scored
-FROM revision LEFT JOIN score ON score.revision = revision.id;
-CREATE VIEW IF NOT EXISTS class_scores AS
-SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
-  json_extract(each.value, '$.name') AS class, json_extract(each.value, '$.n') AS dev_n,
-  json_extract(each.value, '$.recall') AS recall, json_extract(each.value, '$.interval[0]') AS low,
-  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.taken_for[0].name') AS taken_for
-FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.classes') AS each;
-CREATE VIEW IF NOT EXISTS group_scores AS
-SELECT revision.file, revision.id AS revision, json_extract(score, '$.encoder.name') AS encoder,
-  json_extract(each.value, '$.name') AS "group", json_extract(each.value, '$.n') AS dev_n,
-  json_extract(each.value, '$.accuracy') AS accuracy, json_extract(each.value, '$.interval[0]') AS low,
-  json_extract(each.value, '$.interval[1]') AS high, json_extract(each.value, '$.calibration.error') AS ece,
-  json_extract(each.value, '$.without.difference') AS difference_without,
-  json_extract(each.value, '$.without.p_holm') AS p_without
-FROM score JOIN revision ON score.revision = revision.id, json_each(score, '$.dev.groups') AS each;
-CREATE VIEW IF NOT EXISTS language_model_calls AS
-SELECT file, id AS call, revision, purpose, model, created, seconds, prompt_tokens, completion_tokens, cost, requests,
-  cached, repaired, reply IS NULL AS failed, json_array_length(problems) AS problems
-FROM call;
-""",
-    9: """
-ALTER TABLE revision ADD COLUMN sum INTEGER;
-ALTER TABLE score ADD COLUMN sum INTEGER;
-ALTER TABLE call ADD COLUMN sum INTEGER;
-ALTER TABLE answer ADD COLUMN sum INTEGER;
-ALTER TABLE part ADD COLUMN sum INTEGER
-""",
-    10: """
-CREATE TABLE IF NOT EXISTS note (
-  file TEXT NOT NULL, kind TEXT NOT NULL, target TEXT NOT NULL, value TEXT NOT NULL,
-  PRIMARY KEY (file, kind, target)) WITHOUT ROWID;
-ALTER TABLE step ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'
-""",
-    # evaluations of the dev split that somebody chose by; `base` is what the tree was compared with
-    11: """
-CREATE TABLE IF NOT EXISTS choice (
-  id INTEGER PRIMARY KEY, split TEXT NOT NULL, encoder TEXT NOT NULL, rule TEXT NOT NULL, tree TEXT NOT NULL,
-  base TEXT NOT NULL, source TEXT NOT NULL, n INTEGER NOT NULL, right INTEGER NOT NULL, flips INTEGER NOT NULL,
-  tried INTEGER NOT NULL, created TEXT NOT NULL, UNIQUE (split, encoder, rule, tree));
-""",
-    12: ";".join(
-        f"ALTER TABLE {table} ADD COLUMN sum INTEGER"
-        for table in ("split", "session", "step", "decision", "kept", "form", "look", "tested", "note", "choice")
-    ),
-}
-#: what the checksum of a row is of, by the version that began it and by table; rows of earlier versions have none
-_SUMMED: Final[dict[int, dict[str, str]]] = {
-    9: {
-        "revision": "file, parent, author, note, digest, tree, created",
-        "score": "revision, encoder, images, score, created",
-        "call": "file, purpose, model, messages, reply, finish, prompt_tokens, completion_tokens, cost, seconds, "
-        "repaired, problems, created, requests, cached",
-        "answer": "key, model, reply, created",
-        "part": "file, digest, name, value, created",
-    },
-    12: {
-        "split": "settings, digest, part",
-        "session": "file, base, saved, file_hash, position, locks, created, ended",
-        "step": "session, number, label, changes, back, notes, dropped, created",
-        "decision": "file, feedback, change, sentence, taken, why, created",
-        "kept": "file, session, name, value",
-        "form": "model, server, form, created",
-        "look": "images, split, tree, encoder, rule, created",
-        "tested": "digest, images, split",
-        "note": "file, kind, target, value",
-        "choice": "split, encoder, rule, tree, base, source, n, right, flips, tried, created",
-    },
-}
-#: how the rows of a store that was removed while it was in use are written into the next one
-_CARRIED: Final = {
-    "revision": Table(references={"parent": "revision"}, numbered=True, summed=True),
-    "call": Table(
-        references={"revision": "revision"},
-        numbered=True,
-        mutable=frozenset({"revision", "purpose", "problems", "repaired"}),
-    ),
-    "score": Table(references={"revision": "revision"}, numbered=True, summed=True),
-    "session": Table(numbered=True, mutable=frozenset({"saved", "file_hash", "position", "locks", "ended"})),
-    "step": Table(
-        references={"session": "session"},
-        numbered=True,
-        mutable=frozenset({"dropped"}),
-        summed=True,
-    ),
-    "decision": Table(numbered=True),
-    "kept": Table(references={"session": "session"}, summed=True),
-    **dict.fromkeys(("split", "answer", "form", "part", "look", "tested", "note", "choice"), Table()),
-}
 _SECOND: Final = "#second:"  # between a file's name and that of its second reviewer
 _NEW: Final = "move the file away to start a new history; the tree does not need it"
 #: SQLite's errors for content that is no text, which are no damage to it
@@ -347,7 +188,7 @@ class Store:
             self._open()
             try:
                 with self._begun():
-                    moved = carry_over(before, self._db, _CARRIED)
+                    moved = carry_over(before, self._db, tables.CARRIED)
             except (InputError, sqlite3.Error) as error:
                 reason = error.message if isinstance(error, InputError) else str(error)
                 logger.warning("%s was removed while it was in use, and what it held is lost: %s", self._path, reason)
@@ -368,20 +209,20 @@ class Store:
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.execute("PRAGMA trusted_schema=OFF")  # a folder may be a stranger's
-            self._db.create_function("checksum", -1, _checksum, deterministic=True)
+            self._db.create_function("checksum", -1, checksum_of, deterministic=True)
         with self._begun():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-            if version > _VERSION:
+            if version > tables.VERSION:
                 raise InputError(f"{self._path}: written by a newer treegen", "update treegen")
-            scripts = [_TABLES] if version == 0 else []
-            scripts += [script for number, script in _MIGRATIONS.items() if number > version]
+            scripts = [tables.TABLES] if version == 0 else []
+            scripts += [script for number, script in tables.MIGRATIONS.items() if number > version]
             for statement in (part for script in scripts for part in script.split(";")):
                 self._db.execute(statement)
-            summed = (tables for since, tables in _SUMMED.items() if since <= _VERSION)
-            self._summed = {table: columns for tables in summed for table, columns in tables.items()}
+            summed = (columns for since, columns in tables.CHECKSUMMED.items() if since <= tables.VERSION)
+            self._summed = {table: columns for each in summed for table, columns in each.items()}
             if scripts:
-                self._db.execute(f"PRAGMA user_version={_VERSION}")
-                logger.info("%s: migrated from version %d to %d", self._path, version, _VERSION)
+                self._db.execute(f"PRAGMA user_version={tables.VERSION}")
+                logger.info("%s: migrated from version %d to %d", self._path, version, tables.VERSION)
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -455,9 +296,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add_revision(self, tree: Tree, *, author: str, note: str, parent: int | None) -> Revision:
@@ -745,7 +584,7 @@ def second_reviewers(store: Store) -> tuple[str, ...]:
     return tuple(sorted(unquote(file[len(start) :]) for (file,) in rows))
 
 
-def _checksum(*values: Any) -> int:
+def checksum_of(*values: Any) -> int:
     """Return the CRC-32 of a row's values."""
     return zlib.crc32(repr(values).encode(errors="surrogatepass"))
 

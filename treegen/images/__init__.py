@@ -20,7 +20,7 @@ from treegen.images.interface import (
 )
 from treegen.images.listing import is_there, labels_of, list_images, read_images, survey_images
 from treegen.images.pictures import hash_image, open_image, open_picture, read_bytes
-from treegen.images.splitting import digest_of_parts, divide, fixed_parts, parts_of
+from treegen.images.splitting import digest_of_splits, divide, fixed_splits, map_splits
 
 __all__ = [
     "SUFFIXES",
@@ -36,16 +36,16 @@ __all__ = [
     "below",
     "by_reason",
     "clusters_of",
-    "digest_of_parts",
+    "digest_of_splits",
     "divide",
-    "fixed_parts",
+    "fixed_splits",
     "hash_image",
     "is_there",
     "labels_of",
     "list_images",
+    "map_splits",
     "open_image",
     "open_picture",
-    "parts_of",
     "picture_files",
     "read_bytes",
     "read_images",

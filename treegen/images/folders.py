@@ -11,10 +11,10 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images.archives import count_archives
 from treegen.images.files import picture_files, repeated_by_links
-from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, shown, split_called
+from treegen.images.interface import Findings, LabelledImage, Labels, SourceSplit, shown, split_called
 
 _NO_CLASS = "in no class folder"
-_SPLIT_RANKS: Final[tuple[SplitName | None, ...]] = ("test", "val", "train", None)
+_SPLIT_RANKS: Final[tuple[SourceSplit | None, ...]] = ("test", "val", "train", None)
 
 
 def read_folders(settings: ImageSettings, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
@@ -64,17 +64,17 @@ def images_of_folders(
         else:
             findings.pass_over(path, _NO_CLASS)
             if names:
-                findings.strangers[_stranger(names)] += 1
+                findings.unknown_labels[_unknown_label(names)] += 1
     for name in tops:
         if name not in tops_with_pictures and labels.find(name) is None and not without:
-            findings.strangers[name] += 0
+            findings.unknown_labels[name] += 0
     findings.notes += _note_unknown_splits(of_class, root, labels)
-    splits = dict[Path, SplitName | None]()
+    splits = dict[Path, SourceSplit | None]()
     for index, paths in sorted(of_class.items()):
         for path in paths:
             if path.parent not in splits:
                 splits[path.parent] = split_of(path, root, labels)
-            yield LabelledImage(path=path, label=index, split=splits[path.parent])
+            yield LabelledImage(path=path, label=index, source_split=splits[path.parent])
 
 
 def _note_unknown_splits(of_class: Mapping[int, Sequence[Path]], root: Path, labels: Labels) -> Iterator[str]:
@@ -101,13 +101,13 @@ def rank_of_path(path: Path, root: Path, labels: Labels | None) -> tuple[int, bo
     return split, all(labels.find(name) in (None, -1) for name in names), path.is_symlink()
 
 
-def _stranger(names: Sequence[str]) -> str:
+def _unknown_label(names: Sequence[str]) -> str:
     """Return which folder may be called like a class: the one below that of a split, or else the outermost."""
     below_split = next((names[at + 1 :] for at, name in enumerate(names) if split_called(name)), ())
     return below_split[0] if below_split else next((name for name in names if not split_called(name)), names[0])
 
 
-def split_of(path: Path, root: Path, labels: Labels) -> SplitName | None:
+def split_of(path: Path, root: Path, labels: Labels) -> SourceSplit | None:
     """Return the split named first among the folders from the root to the file; a class may be called train."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     return next((split for n in folders if (split := split_called(n)) and labels.find(n) is None), None)

@@ -14,6 +14,7 @@ from treegen.images.folders import images_of_folders, split_of
 from treegen.images.interface import Findings, LabelledImage, Labels, below
 from treegen.images.manifests import PictureIndex, read_table
 from treegen.images.parquet import holds_pictures, leave_out_lists, read_parquet, split_of_file
+from treegen.text import first_of
 
 _TABLES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _MOST_NAMED: Final = 5
@@ -34,13 +35,12 @@ def read_hugging_face(settings: ImageSettings, labels: Labels, findings: Finding
     for table in tables:
         read_table(table, table.parent, columns, labels, findings, index)
     for image in index.images(labels, findings):
-        yield image if image.split else replace(image, split=split_of(image.path, root, labels))
+        yield image if image.source_split else replace(image, source_split=split_of(image.path, root, labels))
     covered = {table.parent for table in tables}
     if len(tables) > 1:
-        names = ", ".join(below(table, root) for table in tables[:_MOST_NAMED])
-        more = f" and {len(tables) - _MOST_NAMED} more" if len(tables) > _MOST_NAMED else ""
+        names = first_of([below(table, root) for table in tables], _MOST_NAMED)
         only = "; Hugging Face reads only one of a folder" if len(covered) < len(tables) else ""
-        findings.notes.append(f"all {len(tables)} metadata tables are read: {names}{more}{only}")
+        findings.notes.append(f"all {len(tables)} metadata tables are read: {names}{only}")
     if tables:
         index.finish(findings, below=covered)
     parquets = picture_parquets(root, findings)

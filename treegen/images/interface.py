@@ -18,11 +18,11 @@ from treegen.history.score_document import FileCounts, LeftOutFiles
 
 Crop = tuple[float, float, float, float]
 WHOLE: Final[Crop] = (0.0, 0.0, 1.0, 1.0)
-PartName = Literal["dev", "test"]
-SplitName = Literal["train", "val", "test"]
+Split = Literal["dev", "test"]
+SourceSplit = Literal["train", "val", "test"]
 
 #: names of splits in image sets -> which of the three is meant
-SPLITS: Final[dict[str, SplitName]] = {
+SPLITS: Final[dict[str, SourceSplit]] = {
     "dev": "val",
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),
@@ -35,7 +35,7 @@ _MOST_NAMES: Final = 1000  # of files that were left out for one reason: a score
 _MOST_SUGGESTED: Final = 10  # labels that get a line of their own
 
 
-def split_called(name: str) -> SplitName | None:
+def split_called(name: str) -> SourceSplit | None:
     """Return the split that the name of a folder or a tar means.
 
     The keyword stands alone or between hyphens, dots, underscores, spaces and digits: train2017, my-test_images.
@@ -58,8 +58,8 @@ class LabelledImage:
         offset: start of the bytes in `path`.
         size: number of bytes; `None` for the whole file.
         crop: this picture's own crop, if the set defines one: left, top, right, bottom in 0 to 1.
-        split: the split that the set itself names.
-        part: what it is used for by `splitting.parts_of`; `None` where hash and seed decide.
+        source_split: the split that the set itself names.
+        split: what it is used for by `splitting.map_splits`; `None` where hash and seed decide.
         cluster: the object that several pictures show, or where else they come from; empty if the set does not say.
         look: the look of the class that it shows, for diagnosis; empty if the set does not say.
     """
@@ -71,8 +71,8 @@ class LabelledImage:
     offset: int = 0
     size: int | None = None
     crop: Crop | None = None
-    split: SplitName | None = None
-    part: PartName | None = None
+    source_split: SourceSplit | None = None
+    split: Split | None = None
     cluster: str = ""
     look: str = ""
 
@@ -192,7 +192,7 @@ class ImageSet:
     Attributes:
         images: the usable images.
         skipped: images that cannot be read, each with its reason.
-        strangers: labels (or folders) that are not classes, each with its number of images, which are left out.
+        unknown_labels: labels (or folders) that are not classes, each with its number of images, which are left out.
         leaks: number of contents that the set has in both dev and test; their dev copies are among the skipped.
         passed_over: other picture files that are not read, such as those in no class folder.
         notes: what else there is to know of the set, in sentences.
@@ -202,7 +202,7 @@ class ImageSet:
 
     images: tuple[LabelledImage, ...]
     skipped: tuple[Skipped, ...] = ()
-    strangers: tuple[tuple[str, int], ...] = ()
+    unknown_labels: tuple[tuple[str, int], ...] = ()
     leaks: int = 0
     passed_over: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
@@ -320,10 +320,10 @@ class Labels:
         close = [key] if key in bare else get_close_matches(key, [name for name in bare if name], n=1, cutoff=0.8)
         return self.names[bare[close[0]]] if close and close[0] else None
 
-    def meant(self, strangers: Iterable[str]) -> list[str]:
+    def did_you_mean(self, unknown_labels: Iterable[str]) -> list[str]:
         """Return which classes unknown labels may mean, with the lines to add to domain.toml."""
         aliases, messages, synsets = dict[str, list[str]](), list[str](), list[str]()
-        for label in list(dict.fromkeys(strangers)):
+        for label in list(dict.fromkeys(unknown_labels)):
             if name := self.near(label):
                 aliases.setdefault(name, []).append(label)
             elif self.names and _SYNSET.fullmatch(label):
@@ -355,7 +355,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
-        self.strangers: Counter[str] = Counter()
+        self.unknown_labels: Counter[str] = Counter()
         self.passed_over: list[Skipped] = []
         self.notes: list[str] = []
         self.links = 0  # paths to a picture that is in the set under another path

@@ -20,7 +20,7 @@ from treegen.images.interface import (
     Labels,
     Reader,
     Skipped,
-    SplitName,
+    SourceSplit,
     below,
     shown,
     take_census,
@@ -28,7 +28,7 @@ from treegen.images.interface import (
 from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
 from treegen.images.shards import read_shards, shard_paths, splits_in
-from treegen.images.splitting import assign_parts, fixed_parts
+from treegen.images.splitting import assign_splits, fixed_splits
 from treegen.text import counted, show
 
 _READERS: Final[dict[str, Reader]] = {
@@ -69,7 +69,7 @@ def list_images(domain: Domain, hash_of: Callable[[LabelledImage], str] | None =
     return ImageSet(
         images=remaining,
         skipped=(*findings.skipped, *leaking),
-        strangers=tuple(sorted(findings.strangers.items())),
+        unknown_labels=tuple(sorted(findings.unknown_labels.items())),
         leaks=leaks,
         passed_over=tuple(findings.passed_over),
         notes=_notes(labels, findings),
@@ -111,7 +111,7 @@ def is_there(settings: ImageSettings) -> bool:
 def _notes(labels: Labels, findings: Findings) -> tuple[str, ...]:
     """Return what a reader must know of a set: its splits, what numbers mean, what labels may mean."""
     order = labels.order()
-    return (*findings.all_notes(), *([order] if order else []), *labels.meant(findings.strangers))
+    return (*findings.all_notes(), *([order] if order else []), *labels.did_you_mean(findings.unknown_labels))
 
 
 def _settings(domain: Domain) -> ImageSettings:
@@ -143,10 +143,10 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
         images = _trusted(settings, settings.domain_folder, images, findings)
     if settings.kind == "shards":  # known by the names of the tars, so that a list of millions is not held
         tars = shard_paths(settings.source)
-        splits = set[SplitName | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
+        splits = set[SourceSplit | None]().union(*(splits_in(path, settings.root, labels) for path in tars))
     else:
         images = iter(listed := list(images))
-        splits = {image.split for image in listed}
+        splits = {image.source_split for image in listed}
 
     def place_of(image: LabelledImage) -> str:
         if image.member:
@@ -156,7 +156,7 @@ def read_images(settings: ImageSettings, labels: Labels, findings: Findings) -> 
             return f"no split in {show(settings.source.name)}"
         return show(folder_outside(image.path, settings.root, labels))
 
-    yield from assign_parts(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
+    yield from assign_splits(images, {s for s in splits if s}, findings, place_of if labels.needed else None)
 
 
 def _trusted(
@@ -198,10 +198,10 @@ def _without_leaks(
     Returns:
         The images, those left out, and their number of contents.
     """
-    parts = fixed_parts(images)
+    fixed = fixed_splits(images)
     remaining, leaking, contents = list[LabelledImage](), list[Skipped](), set[str]()
     for image in images:
-        if image.part == "dev" and parts[image.digest] == "test":
+        if image.split == "dev" and fixed[image.digest] == "test":
             leaking.append(Skipped(path=image.path, reason=_LEAK, member=image.member, kind="of dev that test has too"))
             contents.add(image.digest)
         else:
@@ -212,10 +212,9 @@ def _without_leaks(
 def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
     """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
     message = f"{settings.source}: no image of any of the {len(labels.names)} classes"
-    if findings.strangers:
-        message += (
-            f"; labels that are not classes: {', '.join(show(name) for name, _ in findings.strangers.most_common(5))}"
-        )
+    if findings.unknown_labels:
+        names = ", ".join(show(name) for name, _ in findings.unknown_labels.most_common(5))
+        message += f"; labels that are not classes: {names}"
     if findings.skipped:
         first = findings.skipped[0]
         name = first.below(settings.root) if settings.kind == "shards" else first.path
@@ -236,11 +235,11 @@ def tip_of(passed_over: Sequence[Skipped]) -> str:
 def _most_common_tip(settings: ImageSettings, labels: Labels, findings: Findings) -> str:
     tips = Counter(each.tip for each in findings.skipped)
     tip, count = tips.most_common(1)[0] if tips else ("", 0)
-    if count > sum(findings.strangers.values()):
+    if count > sum(findings.unknown_labels.values()):
         return tip or "check the content of the files"
-    if meant := labels.meant(findings.strangers):
+    if meant := labels.did_you_mean(findings.unknown_labels):
         return meant[0]
-    if findings.strangers and settings.kind != "folder":
+    if findings.unknown_labels and settings.kind != "folder":
         return "its labels must be class names or other names below [aliases]"
     if tip := tip_of(findings.passed_over):
         return tip

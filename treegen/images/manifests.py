@@ -17,11 +17,11 @@ from treegen.errors import InputError
 from treegen.files import without_dots
 from treegen.images.archives import archives_below
 from treegen.images.files import SUFFIXES, picture_files, regular
-from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SplitName, below
+from treegen.images.interface import SPLITS, Crop, Findings, LabelledImage, Labels, RealPaths, SourceSplit, below
 from treegen.images.parquet import holds_pictures, read_parquet, split_of_file
 from treegen.images.tables import SUFFIXES as TABLES
 from treegen.images.tables import Row, read_rows
-from treegen.text import counted, show
+from treegen.text import counted, first_of, show
 
 IN_NO_TABLE: Final = "in no table"
 _MOST_LISTED: Final = 5
@@ -109,9 +109,9 @@ class PictureIndex:
         """Add what a row says of a picture; the same picture and label in another split is not a repetition."""
         entries = self.rows.setdefault((self.real(image.path), image.crop), [])
         same = [at for at, entry in enumerate(entries) if entry.image.label == image.label]
-        if any(image.split in (None, entries[at].image.split) for at in same):
+        if any(image.source_split in (None, entries[at].image.source_split) for at in same):
             self.repeated += 1
-        elif unassigned := [at for at in same if entries[at].image.split is None]:
+        elif unassigned := [at for at in same if entries[at].image.source_split is None]:
             self.repeated += 1
             entries[unassigned[0]] = _Entry(image, label, place)
         else:
@@ -133,9 +133,8 @@ class PictureIndex:
                 yield from (replace(entry.image, path=entries[0].image.path) for entry in entries)
         if contradictions:
             are = "picture with contradictory labels is", "pictures with contradictory labels are"
-            more = f" and {len(contradictions) - _MOST_LISTED} more" if len(contradictions) > _MOST_LISTED else ""
-            listed = "; ".join(map(_shortened, contradictions[:_MOST_LISTED]))
-            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}{more}")
+            listed = first_of([*map(_shortened, contradictions)], _MOST_LISTED, "; ")
+            findings.notes.append(f"{counted(len(contradictions), *are)} left out: {listed}")
 
     def finish(self, findings: Findings, below: Collection[Path] | None = None) -> None:
         """Count the pictures that no row has named, and note what was odd about the rows.
@@ -179,13 +178,12 @@ def read_manifest(settings: ImageSettings, labels: Labels, findings: Findings) -
     if missing and (
         archives := [below(path, settings.root) for path in archives_below(settings.root) if path != table]
     ):
-        more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
-        findings.notes.append(f"archives are not read with a table: {archives[0]}{more}")
+        findings.notes.append(f"archives are not read with a table: {first_of(archives, 1)}")
     if any(each.kind == IN_NO_TABLE for each in findings.passed_over):
         others = sorted(p.name for p in table.parent.iterdir() if p.suffix.lower() in TABLES and p.name != table.name)
         if others:
-            are, more = ("is", "") if len(others) == 1 else ("are", f" and {len(others) - 1} more")
-            findings.notes.append(f"{others[0]}{more} beside {table.name} {are} not read")
+            are = "is" if len(others) == 1 else "are"
+            findings.notes.append(f"{first_of(others, 1)} beside {table.name} {are} not read")
 
 
 def read_table(
@@ -226,7 +224,7 @@ def read_table(
             path = without_dots(path)
             index.named.add(index.real(path))
         if class_index is None:
-            findings.strangers[labels.named(label)] += 1
+            findings.unknown_labels[labels.named(label)] += 1
             if path and path.is_file():
                 findings.pass_over(path, "with a label that is not a class")
         elif path and not path.is_file():
@@ -234,7 +232,9 @@ def read_table(
         elif path and regular(path, findings):
             cluster = row.get(columns["cluster"], "").strip()
             look = row.get(columns["look"], "").strip()
-            image = LabelledImage(path=path, label=class_index, split=split, crop=crop, cluster=cluster, look=look)
+            image = LabelledImage(
+                path=path, label=class_index, source_split=split, crop=crop, cluster=cluster, look=look
+            )
             index.add(image, label, place)
     for column in sorted(splits.keys() - others):
         listed = ", ".join(f"{count} {split}" for split, count in splits[column].items())
@@ -321,7 +321,7 @@ def _label(row: Row, columns: Mapping[str, str], needed: bool) -> str:
     return text
 
 
-def _split(row: Row, columns: Mapping[str, str]) -> SplitName | None:
+def _split(row: Row, columns: Mapping[str, str]) -> SourceSplit | None:
     text = row.get(columns["split"], "").strip()
     if text and text.lower() not in SPLITS:
         raise ValueError(f"{show(text)} in {show(columns['split'])} is none of {', '.join(SPLITS)}")

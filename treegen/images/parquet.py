@@ -1,12 +1,12 @@
 """Parquet files that hold the pictures themselves, as `push_to_hub` of Hugging Face's datasets writes them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from treegen.errors import InputError
 from treegen.images.files import is_pointer, leave_out_pointer, leave_out_unreadable
-from treegen.images.interface import Findings, LabelledImage, Labels, SplitName, split_called
+from treegen.images.interface import Findings, LabelledImage, Labels, SourceSplit, split_called
 from treegen.images.pictures import check_begin
 from treegen.images.tables import (
     batches,
@@ -39,14 +39,14 @@ def leave_out_lists(path: Path, findings: Findings) -> None:
         findings.leave_out(path, reason, exists=False, tip="write one picture into each row")
 
 
-def split_of_file(path: Path, root: Path) -> SplitName | None:
+def split_of_file(path: Path, root: Path) -> SourceSplit | None:
     """Return the split that the folders or the name of a file mean: data/train-00000-of-00002.parquet."""
     words = (*path.relative_to(root).parts[:-1], path.stem)
     return next((split for word in words if (split := split_called(word))), None)
 
 
 def read_parquet(
-    path: Path, columns: dict[str, str], split: SplitName | None, labels: Labels, findings: Findings
+    path: Path, columns: dict[str, str], split: SourceSplit | None, labels: Labels, findings: Findings
 ) -> Iterator[LabelledImage]:
     """Yield the pictures of a file; `member` is the column and the number of the row.
 
@@ -64,16 +64,7 @@ def read_parquet(
     column = columns["path"] if columns["path"] in pictures else pictures[0]
     with open_parquet(path) as file:
         heads = file.schema_arrow.names
-        label = columns["label"]
-        if label not in heads:
-            classes = [name for name in heads if name in names]
-            if len(classes) != 1 and labels.needed:
-                there = ", ".join(map(show, heads))
-                raise InputError(
-                    f"{path}: no column {show(label)}; there are: {there}",
-                    'name it below [images]: columns = {label = "..."}',
-                )
-            label = classes[0] if len(classes) == 1 else ""
+        label = _label_column(path, columns["label"], heads, names, needed=labels.needed)
         for other in (name for name in pictures if name != column):
             for row in range(count_pictures(path, [other])):
                 findings.pass_over(path, f"in another column than {show(column)}", f"{other}/{row}")
@@ -98,7 +89,7 @@ def read_parquet(
                     text = cell_text(cell).strip()
                     index = labels.find(text) if text or not labels.needed else None
                     if index is None:
-                        findings.strangers[labels.named(text) or "(none)"] += 1
+                        findings.unknown_labels[labels.named(text) or "(none)"] += 1
                         findings.pass_over(
                             path, "with a label that is not a class" if text else "without a label", member
                         )
@@ -109,9 +100,24 @@ def read_parquet(
                             member=member,
                             offset=number - 1,
                             size=len(data),
-                            split=split,
+                            source_split=split,
                             cluster="" if together is None else str(together).strip(),
                         )
+
+
+def _label_column(
+    path: Path, wanted: str, heads: Sequence[str], names: Mapping[str, Sequence[str]], *, needed: bool
+) -> str:
+    """Return the column of labels: the one that is named, or else the only one with class names; empty if none is."""
+    if wanted in heads:
+        return wanted
+    classes = [name for name in heads if name in names]
+    if len(classes) != 1 and needed:
+        there = ", ".join(map(show, heads))
+        raise InputError(
+            f"{path}: no column {show(wanted)}; there are: {there}", 'name it below [images]: columns = {label = "..."}'
+        )
+    return classes[0] if len(classes) == 1 else ""
 
 
 def _cells(batch: Any, column: str) -> list[Any]:

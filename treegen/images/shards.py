@@ -31,7 +31,7 @@ from treegen.images.files import (
     picture_files,
     unread_kind,
 )
-from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SplitName, below, split_called
+from treegen.images.interface import SPLITS, Findings, LabelledImage, Labels, SourceSplit, below, split_called
 from treegen.images.pictures import MOST_BYTES
 from treegen.text import counted, encodable, show
 
@@ -122,17 +122,17 @@ def shard_paths(pattern: Path) -> list[Path]:
     return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
-def split_of_tar(path: Path, root: Path) -> SplitName | None:
+def split_of_tar(path: Path, root: Path) -> SourceSplit | None:
     """Return the split that the folders or the name of a tar mean."""
     words = path.relative_to(root).parts
     return next((split for word in words if (split := split_called(word))), SPLITS.get(root.name.lower()))
 
 
-def splits_in(path: Path, root: Path, labels: Labels) -> set[SplitName]:
+def splits_in(path: Path, root: Path, labels: Labels) -> set[SourceSplit]:
     """Return the splits of a tar: that of its name, else those that folders within it mean, such as train/0001.png."""
     if split := split_of_tar(path, root):
         return {split}
-    splits = set[SplitName]()
+    splits = set[SourceSplit]()
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
@@ -144,13 +144,13 @@ def splits_in(path: Path, root: Path, labels: Labels) -> set[SplitName]:
     return splits
 
 
-def split_of_member(name: str, labels: Labels) -> SplitName | None:
+def split_of_member(name: str, labels: Labels) -> SourceSplit | None:
     """Return the split that the folders of a tar's file mean; a class may be called train."""
     folders = name.split("/")[:-1]
     return next((split for n in folders if (split := split_called(n)) and not labels.is_class(n)), None)
 
 
-def _read_tar(path: Path, split: SplitName | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
+def _read_tar(path: Path, split: SourceSplit | None, labels: Labels, findings: Findings) -> Iterator[LabelledImage]:
     """Yield the labelled pictures of a tar; of a damaged one, those before the damage."""
     members = list[tarfile.TarInfo]()
     try:
@@ -235,7 +235,7 @@ def _read_members(
     tar: tarfile.TarFile,
     path: Path,
     members: Iterable[tarfile.TarInfo],
-    split: SplitName | None,
+    split: SourceSplit | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
@@ -352,7 +352,7 @@ def _read_sample(
     path: Path,
     picture: tarfile.TarInfo,
     label_files: Mapping[str, tarfile.TarInfo],
-    split: SplitName | None,
+    split: SourceSplit | None,
     labels: Labels,
     findings: Findings,
 ) -> Iterator[LabelledImage]:
@@ -372,7 +372,7 @@ def _read_sample(
         reason = f"contradictory labels: {show(label)} and {show(other)}"
         findings.leave_out(path, reason, picture.name, kind="with contradictory labels", tip=_GIVE_LABELS)
     elif index is None:
-        findings.strangers[labels.named(label)] += 1
+        findings.unknown_labels[labels.named(label)] += 1
         findings.pass_over(path, _NO_CLASS, picture.name)
     else:
         yield LabelledImage(
@@ -381,7 +381,7 @@ def _read_sample(
             member=picture.name,
             offset=picture.offset_data,
             size=picture.size,
-            split=split or split_of_member(picture.name, labels),
+            source_split=split or split_of_member(picture.name, labels),
         )
 
 

@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Fate = Literal["accepted", "no gain shown", "no change", "invalid", "repeated"]
 _TREE: Final = "tree"  # the only component
-_TOLD: Final = 12  # rounds that the language model is told of
+_ROUNDS_SHOWN: Final = 12  # rounds that the language model is told of
 _MOST_PROBLEMS: Final = 20  # of a reply
 
 
@@ -67,7 +67,7 @@ class Round:
         number: from 1.
         kind: whose proposal: the language model's, or a merge of two candidates.
         parent: number of the candidate that it changes.
-        kept: the changes in words.
+        changes: in words.
         dropped: changes that were left out as the propose half is better without them, and what each does to the
             mean probability of the true class; `None` if the tree has errors with it.
         refused: what could not be applied, or touches a lock.
@@ -82,7 +82,7 @@ class Round:
     number: int
     kind: Literal["model", "merge"]
     parent: int
-    kept: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     dropped: tuple[tuple[str, float | None], ...] = ()
     refused: tuple[str, ...] = ()
     fate: Fate = "invalid"
@@ -317,7 +317,7 @@ class TreeAdapter:
         whole = value(edited.allowed)
         if not edited.allowed or not np.isfinite(value(chosen)):
             return current
-        current.kept = tuple(s for n in sorted(chosen) for s in edited.units[n].sentences)
+        current.changes = tuple(s for n in sorted(chosen) for s in edited.units[n].sentences)
         current.dropped = tuple(
             (edited.units[n].sentences[0], _finite(whole - value(edited.without(edited.allowed, n))))
             for n in sorted(edited.allowed - chosen)
@@ -347,9 +347,9 @@ class TreeAdapter:
                 continue
             tree = replace(result.tree, review=parent.tree.review)
             if result.clean and not self._is_known(tree) and not self.obstacle(tree):
-                kept = tuple(change.sentence for change in difference(parent.tree, tree))
+                changes = tuple(change.sentence for change in difference(parent.tree, tree))
                 number = len(self.rounds) + 1
-                return Round(number=number, kind="merge", parent=parent.number, kept=kept, tree=tree)
+                return Round(number=number, kind="merge", parent=parent.number, changes=changes, tree=tree)
         return None
 
     def _is_known(self, tree: Tree) -> bool:
@@ -364,7 +364,7 @@ class TreeAdapter:
 
     def _tried(self) -> str:
         """Return the last rounds in words, as far as the propose half shows them."""
-        lines = [line for each in self.rounds[-_TOLD:] for line in _told(each)]
+        lines = [line for each in self.rounds[-_ROUNDS_SHOWN:] for line in _round_lines(each)]
         return "\n".join(["<measured>", *lines, "</measured>"]) if lines else ""
 
 
@@ -372,7 +372,7 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _told(each: Round) -> list[str]:
+def _round_lines(each: Round) -> list[str]:
     gain = f" ({_points(each.propose.mean)})" if each.propose else ""
     fates = {
         "accepted": f"helped{gain}",
@@ -381,7 +381,7 @@ def _told(each: Round) -> list[str]:
         "invalid": "could not be used",
         "repeated": "was a repetition",
     }
-    lines = [f"round {each.number}: {fates[each.fate]}{': ' if each.kept else ''}{'; '.join(each.kept)}"]
+    lines = [f"round {each.number}: {fates[each.fate]}{': ' if each.changes else ''}{'; '.join(each.changes)}"]
     lines += [f"  left out: {sentence} ({_points(effect)})" for sentence, effect in each.dropped]
     return [*lines, *(f"  not possible: {reason}" for reason in each.refused[:_MOST_PROBLEMS])]
 

@@ -226,7 +226,7 @@ class Automation:
                 valset=half["confirm"],
                 adapter=adapter,
                 candidate_selection_strategy="current_best",
-                batch_sampler=_WholeHalf(),
+                batch_sampler=_FullBatchSampler(),
                 skip_perfect_score=False,
                 acceptance_criterion=adapter,
                 stop_callbacks=[adapter.should_stop],
@@ -261,8 +261,8 @@ class Automation:
         """Store a candidate as a revision of its parent, with its score on the dev split."""
         assert current.tree is not None
         parent = self.revisions[digest_of(candidates[current.parent].tree)]
-        kept = "; ".join(current.kept)
-        note = f"optimize, round {current.number}, {current.kind}, {current.fate}: {kept}"
+        changes = "; ".join(current.changes)
+        note = f"optimize, round {current.number}, {current.kind}, {current.fate}: {changes}"
         self._stored(current.tree, note, parent)
 
     def _stored(self, tree: Tree, note: str, parent: int | None, author: str = "llm") -> int:
@@ -482,7 +482,7 @@ def _start(workspace: Workspace, settings: LlmSettings, options: Options, tree: 
     """Return all that decides on the steps of a run; caps and ends may be others when it is resumed."""
     evaluator = workspace.evaluator
     parts = [f"{name} {judge.images[row].digest}" for name, rows in judge.rows.items() for row in rows]
-    parts += sorted(f"test {image.digest}" for image in evaluator.parts["test"].images)
+    parts += sorted(f"test {image.digest}" for image in evaluator.splits["test"].images)
     return {
         "seed tree": digest_of(tree),
         "split": hashlib.sha256("\n".join(parts).encode()).hexdigest(),
@@ -495,7 +495,7 @@ def _start(workspace: Workspace, settings: LlmSettings, options: Options, tree: 
     }
 
 
-class _WholeHalf:
+class _FullBatchSampler:
     """Show every image of the propose half in every round: with a small sample, most of what helps there is noise."""
 
     def next_minibatch_ids(self, loader: Any, state: Any) -> list[Any]:

@@ -81,7 +81,7 @@ class Judge:
         Raises:
             InputError: a class has a single image.
         """
-        dev = evaluator.parts["dev"]
+        dev = evaluator.splits["dev"]
         first, second = halves_of(dev.images, evaluator.domain.classes)
         self.images = dev.images
         self.rows: dict[HalfName, NDArray[np.intp]] = {"propose": first, "confirm": second}

@@ -36,7 +36,7 @@ _FIELDS: Final = {
     "locked": "what must stay as it is, word for word",
     "rejected": "your last answer and why it cannot be used, if there is one: give the whole list again, corrected",
 }
-_MOST_TOLD: Final = 300  # characters of a parse error
+_MOST_OF_AN_ERROR: Final = 300  # characters of a parse error
 
 
 class Leave(BaseException):
@@ -177,8 +177,8 @@ class Proposer:
             raise
         except Exception as error:  # of what a stranger wrote, read by another's parser
             cut = "the reply is cut off" if self._engine.reply and self._engine.reply.finish == "length" else ""
-            told = cut or " ".join(str(error).split())[:_MOST_TOLD]
-            proposed = Proposed(problem=f"no list of changes in it: {told}", text=self._text)
+            reason = cut or " ".join(str(error).split())[:_MOST_OF_AN_ERROR]
+            proposed = Proposed(problem=f"no list of changes in it: {reason}", text=self._text)
         if len(self._recorder.calls) > recorded:
             problems = [Problem(code="TG501", pointer="", message=proposed.problem).as_json()] * bool(proposed.problem)
             self._recorder.complete_last(purpose, problems)

@@ -249,7 +249,7 @@ def propose_result(workspace: Workspace, seed: Tree, tree: Tree, locks: Sequence
     session = Session(workspace.path, workspace.store)
     try:
         proposal = ProposalReview.of("optimize: raise the accuracy on the dev split", seed, tree, WHOLE, locks)
-        proposal.keep(session)
+        proposal.store(session)
     finally:
         session.close()
     return len(proposal.units)

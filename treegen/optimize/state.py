@@ -5,7 +5,6 @@ costs seconds, and takes each reply that it had from the store.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _RUN: Final = "optimize run"
 _REPLY: Final = "optimize reply"
-_MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
 class OutOfTimeError(Cancelled):
@@ -138,7 +136,9 @@ class RunState:
         self._checkpoints.put(f"{_REPLY} {number}", self._request(messages), json.dumps(asdict(reply)))
 
     def _request(self, messages: "Sequence[Message]") -> list[str]:
-        texts = [_MEASURED.sub("", message.content) for message in messages]
+        from treegen.llm.chat.replay import MEASURED
+
+        texts = [MEASURED.sub("", message.content) for message in messages]
         return [json.dumps(self._start, sort_keys=True), *texts]
 
 

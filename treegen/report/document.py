@@ -231,7 +231,7 @@ def build_report(
     mistakes = workspace.evaluator.mistakes(named.tree)
     history = history_of(workspace.store, scored.revision, scored.score)
     doubtful = [each.image.digest for each in mistakes if each.label_doubtful][:_MOST_DOUBTS]
-    said = {digest: stored_opinion(workspace.store, named.tree, digest) for digest in doubtful}
+    stored = {digest: stored_opinion(workspace.store, named.tree, digest) for digest in doubtful}
     return compose(
         workspace.domain,
         evaluation,
@@ -240,7 +240,7 @@ def build_report(
         history,
         against=other,
         pictures=pictures,
-        opinions={digest: opinion for digest, opinion in said.items() if opinion},
+        opinions={digest: opinion for digest, opinion in stored.items() if opinion},
     )
 
 

@@ -104,21 +104,21 @@ def _evaluate(workspace: Workspace, named: Version, dev_only: bool) -> Evaluatio
     tree, domain = named.tree, workspace.domain
     check_lengths(tree, domain.name_prompts(), workspace.encoder)
     evaluator, evaluations, test = workspace.evaluator, 0, None
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     answers = evaluator.answer(tree, evaluator.features(tree, "dev"))
     if not dev_only:
-        part = evaluator.parts["test"]
+        data = evaluator.splits["test"]
         test = SplitPredictions(
-            images=part.images,
-            labels=part.labels,
+            images=data.images,
+            labels=data.labels,
             predictions=evaluator.predict_test(tree),
-            baseline=evaluator.baseline(part),
+            baseline=evaluator.baseline(data),
         )
         evaluations = workspace.store.record_evaluations(
             evaluator.images.digest,
             split_settings(domain.split),
             [(digest_of(tree), evaluator.encoder.fingerprint, evaluator.words(answers.decision))],
-            {image.digest for image in part.images},
+            {image.digest for image in data.images},
         )
     return Evaluation(
         name=named.name,

@@ -82,14 +82,14 @@ def _of_split(workspace: Workspace, named: Version, split: str) -> Iterator[Pred
 
     evaluator, domain = workspace.evaluator, workspace.domain
     assert domain.images is not None
-    part = evaluator.parts[split]
+    data = evaluator.splits[split]
     found = evaluator.answer(named.tree, evaluator.features(named.tree, split))
-    groups = group_predictions(named.tree, domain.classes, part.labels, found.probabilities)
+    groups = group_predictions(named.tree, domain.classes, data.labels, found.probabilities)
     rules, rows = rules_of(named.tree, domain.classes), found.evidence.rows_of(found.predictions)
     scores = np.sort(to_numpy(found.scores), 1)
     margins = scores[:, -1] - scores[:, -2] if scores.shape[1] > 1 else np.zeros(len(scores))
     for i, (image, predicted, by_name) in enumerate(
-        zip(part.images, found.predictions, evaluator.baseline(part), strict=True)
+        zip(data.images, found.predictions, evaluator.baseline(data), strict=True)
     ):
         yield Prediction(
             image=image,

@@ -35,7 +35,7 @@ from treegen.review.flows.scoring import ScoringFlow
 from treegen.review.flows.second_review import AgreementFlow, is_for_second
 from treegen.review.panels_app import PanelsApp
 from treegen.review.thumbnails import ThumbnailReader
-from treegen.review.widgets.bars import EVERYWHERE, key_commands, key_rows
+from treegen.review.widgets.key_bindings import EVERYWHERE, key_commands, key_rows
 from treegen.review.widgets.keys_panel import KeysPanel
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.text import did_you_mean, quote
@@ -81,7 +81,7 @@ class ReviewApp(PanelsApp):
         self.appearance = AppearanceFlow(self, theme)
         self.file_watch = FileWatch(self)
         thumbnails = ThumbnailReader(self)
-        self.detail = DetailFlow(self, lambda: self.feedback.asked, thumbnails)
+        self.detail = DetailFlow(self, lambda: self.feedback.proposal_review, thumbnails)
         self.browsing = BrowsingFlow(self, thumbnails)
         self.maps = MapsFlow(self, self.browsing)
         closing = (self.feedback, self.detail, self.file_watch, thumbnails, self.browsing)
@@ -103,7 +103,7 @@ class ReviewApp(PanelsApp):
         if self.review.missing:
             self.notify(self.review.missing, severity="warning", timeout=10)
         self.feedback.take_up()
-        self.set_interval(BETWEEN, self.file_watch.look)
+        self.set_interval(BETWEEN, self.file_watch.poll)
         self.call_after_refresh(self.scoring.soon)
 
     def on_tree_changed(self) -> None:

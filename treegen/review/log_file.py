@@ -20,7 +20,7 @@ class _LogFile(RotatingFileHandler):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
-        """Pass over a disk that is full: what it keeps from being stored is told where that happens."""
+        """Pass over a disk that is full: what cannot be stored then is reported where that happens."""
 
 
 @contextmanager
@@ -32,6 +32,13 @@ def log_to(folder: Path) -> Iterator[None]:
     except OSError:
         handler = logging.NullHandler()  # else warnings would be printed across the screen
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    with attached(handler):
+        yield
+
+
+@contextmanager
+def attached(handler: logging.Handler) -> Iterator[None]:
+    """Send the log of treegen to a handler as long as the context is open, and close the handler then."""
     logger = logging.getLogger("treegen")
     before = logger.level
     logger.addHandler(handler)

@@ -109,12 +109,12 @@ class ProposalReady(Message):
     Attributes:
         feedback: what was asked.
         proposal: the answer.
-        asked: the same, divided into change groups.
+        proposal_review: the same, divided into change groups.
     """
 
-    def __init__(self, feedback: "Feedback", proposal: "Proposal", asked: "ProposalReview") -> None:
+    def __init__(self, feedback: "Feedback", proposal: "Proposal", proposal_review: "ProposalReview") -> None:
         super().__init__()
-        self.feedback, self.proposal, self.asked = feedback, proposal, asked
+        self.feedback, self.proposal, self.proposal_review = feedback, proposal, proposal_review
 
 
 class RequestFailed(Message):
@@ -134,14 +134,14 @@ class PreviewsReady(Message):
     """The effect of each proposed change is known, or cannot be computed.
 
     Attributes:
-        asked: the proposal.
+        proposal_review: the proposal.
         previews: one for each change; none if it failed.
         failure: why they cannot be computed; empty if they are there.
     """
 
-    def __init__(self, asked: "ProposalReview", previews: "tuple[Preview, ...]", failure: str = "") -> None:
+    def __init__(self, proposal_review: "ProposalReview", previews: "tuple[Preview, ...]", failure: str = "") -> None:
         super().__init__()
-        self.asked, self.previews, self.failure = asked, previews, failure
+        self.proposal_review, self.previews, self.failure = proposal_review, previews, failure
 
 
 class BackgroundFailed(Message):

@@ -17,12 +17,13 @@ from treegen.review.flows.navigation import selection_of
 from treegen.review.flows.proposal import ProposalFlow
 from treegen.review.flows.saving import SavingFlow
 from treegen.review.flows.scoring import ScoringFlow
-from treegen.review.widgets.bars import NARROW, KeysFooter, tabs_of, title_of
 from treegen.review.widgets.body import Body
 from treegen.review.widgets.filter_bar import FilterBar
+from treegen.review.widgets.key_bindings import KeysFooter
 from treegen.review.widgets.panes import GroupsPane, ProblemsPane
 from treegen.review.widgets.search_bar import SearchBar
 from treegen.review.widgets.switcher import PaneSwitcher
+from treegen.review.widgets.title_bar import NARROW, tabs_of, title_of
 from treegen.tree.changes import Change
 from treegen.workflow.review_model import ReviewModel
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _SIDE: Final = 192  # pixels of a thumbnail
-_KEPT: Final = 400
+_MOST_CACHED: Final = 400
 
 
 class ThumbnailReader:
@@ -37,7 +37,7 @@ class ThumbnailReader:
         key = (image, ground)
         if key not in self._thumbnails:
             self._thumbnails[key] = self._thumbnail(image, ground)
-        while len(self._thumbnails) > _KEPT:
+        while len(self._thumbnails) > _MOST_CACHED:
             self._thumbnails.pop(next(iter(self._thumbnails)))
         return self._thumbnails[key]
 

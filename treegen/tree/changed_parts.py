@@ -22,10 +22,6 @@ class ChangedParts:
     classes: frozenset[str] = frozenset()
     answers: frozenset[tuple[str, str]] = frozenset()
 
-    def has_class(self, name: str) -> bool:
-        """Whether a class is new or has another answer."""
-        return name in self.classes or any(name == each for each, _ in self.answers)
-
 
 def changed_parts(old: Tree, new: Tree) -> ChangedParts:
     """Compare two trees by names; unlike in `difference`, renamed parts are new ones."""

@@ -81,20 +81,20 @@ def _score(workspace: Workspace, tree: Tree, split: str) -> AdaptiveScore:
 
     from treegen.clip.questions import fit_stop
 
-    part, dev = workspace.evaluator.parts[split], workspace.evaluator.parts["dev"]
+    data, dev = workspace.evaluator.splits[split], workspace.evaluator.splits["dev"]
     fitted = _simulations(workspace, tree, "dev", ("gain",))["gain"]
     simulations = _simulations(workspace, tree, split, ORDERS)
-    labels = np.asarray(part.labels)
+    labels = np.asarray(data.labels)
     if split == "test":
         _record(workspace, tree)
     stops = []
     for target in TARGETS:
         threshold = fit_stop(fitted, np.asarray(dev.labels), target).threshold
-        stops.append(_stopping(simulations["gain"], labels, part.clusters, target, threshold))
+        stops.append(_stopping(simulations["gain"], labels, data.clusters, target, threshold))
     return AdaptiveScore(
         split=split,
         n=len(labels),
-        orders={order: _curve(simulation, labels, part.clusters) for order, simulation in simulations.items()},
+        orders={order: _curve(simulation, labels, data.clusters) for order, simulation in simulations.items()},
         stops=tuple(stops),
     )
 
@@ -170,5 +170,5 @@ def _record(workspace: Workspace, tree: Tree) -> None:
         evaluator.images.digest,
         split_settings(workspace.domain.split),
         [(digest_of(tree), evaluator.encoder.fingerprint, name)],
-        {image.digest for image in evaluator.parts["test"].images},
+        {image.digest for image in evaluator.splits["test"].images},
     )

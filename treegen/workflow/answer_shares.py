@@ -45,18 +45,18 @@ class AnswerShares:
             tree: as it is now.
             measured: its last score, possibly of an earlier state; a stored one has no answers.
         """
-        seen = measured.observations if measured else None
-        self._classes = {name: k for k, name in enumerate(seen.classes)} if seen else {}
+        observations = measured.observations if measured else None
+        self._classes = {name: k for k, name in enumerate(observations.classes)} if observations else {}
         self._options: dict[str, dict[str, int]] = {}
         self._counts: dict[str, NDArray[np.int64]] = {}
         self._stale: set[str] = set()
-        if seen is None or measured is None:
+        if observations is None or measured is None:
             return
-        for asked in seen.groups:
-            self._options[asked.name] = {option: o for o, option in enumerate(asked.options)}
-            self._counts[asked.name] = seen.answers_of(asked)
-            if tree.group(asked.name) != measured.tree.group(asked.name):
-                self._stale.add(asked.name)
+        for group in observations.groups:
+            self._options[group.name] = {option: o for o, option in enumerate(group.options)}
+            self._counts[group.name] = observations.answers_of(group)
+            if tree.group(group.name) != measured.tree.group(group.name):
+                self._stale.add(group.name)
 
     def __bool__(self) -> bool:
         """Whether there are any."""

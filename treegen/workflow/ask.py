@@ -196,7 +196,7 @@ def _image_priors(
 
     def priors() -> "tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]":
         evaluator = workspace.evaluator
-        dev, place = evaluator.parts["dev"], {name: n for n, name in enumerate(tree.classes)}
+        dev, place = evaluator.splits["dev"], {name: n for n, name in enumerate(tree.classes)}
         order = [evaluator.domain.classes.index(name) for name in tree.classes]
         features = evaluator.embed_pictures(tree, [picture], [hash_image(LabelledImage(path=image, label=0))])
         labels = np.array([place[evaluator.domain.classes[label]] for label in dev.labels], np.intp)

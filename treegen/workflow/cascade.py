@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from treegen.clip.evaluator import Part
+    from treegen.clip.evaluator import SplitData
     from treegen.workflow.second import Opinion
 
 THRESHOLDS: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -90,19 +90,19 @@ def _score(second: SecondModel, split: str) -> CascadeScore:
     from treegen.clip.metrics.accuracy import share_right
 
     evaluator = second.workspace.evaluator
-    part = evaluator.parts[split]
-    posterior = evaluator.posterior(second.tree, part.features)
+    data = evaluator.splits[split]
+    posterior = evaluator.posterior(second.tree, data.features)
     second.learn()
-    kept = _unknown(part, second.learnt_from)
+    kept = _unknown(data, second.learnt_from)
     rows = np.flatnonzero(kept & (posterior.max(axis=1) < second.below))
-    opinions = second.ask_images([part.images[row] for row in rows], f"of the {split} split")
+    opinions = second.ask_images([data.images[row] for row in rows], f"of the {split} split")
     answered = {int(row): opinion for row, opinion in zip(rows, opinions, strict=True)}
-    labels, clusters = np.asarray(part.labels), None if part.clusters is None else np.asarray(part.clusters)[kept]
+    labels, clusters = np.asarray(data.labels), None if data.clusters is None else np.asarray(data.clusters)[kept]
     right = posterior.argmax(axis=1)[kept] == labels[kept]
     thresholds = [*(t for t in THRESHOLDS if t < second.below), second.below]
     steps = [_step(second, threshold, posterior, labels, kept, clusters, answered) for threshold in thresholds]
     if split == "test":
-        _record(second, part, thresholds)
+        _record(second, data, thresholds)
     return CascadeScore(
         model=second.chat.name,
         split=split,
@@ -145,23 +145,23 @@ def _step(
     )
 
 
-def _unknown(part: "Part", learnt_from: frozenset[str]) -> "NDArray[np.bool_]":
+def _unknown(data: "SplitData", learnt_from: frozenset[str]) -> "NDArray[np.bool_]":
     """Return which images (B) share nothing with those that the confusions were learnt from: content or cluster."""
     import numpy as np
 
-    learnt = np.array([image.digest in learnt_from for image in part.images])
-    if part.clusters is None:
+    learnt = np.array([image.digest in learnt_from for image in data.images])
+    if data.clusters is None:
         return ~learnt
-    clusters = np.asarray(part.clusters)
+    clusters = np.asarray(data.clusters)
     return ~np.isin(clusters, clusters[learnt])
 
 
-def _record(second: SecondModel, part: "Part", thresholds: list[float]) -> None:
+def _record(second: SecondModel, data: "SplitData", thresholds: list[float]) -> None:
     evaluator, workspace = second.workspace.evaluator, second.workspace
     key = digest_of(second.tree), evaluator.encoder.fingerprint
     workspace.store.record_evaluations(
         evaluator.images.digest,
         split_settings(workspace.domain.split),
         [(*key, f"bayes, second opinion of {second.chat.name} below {threshold:g}") for threshold in thresholds],
-        {image.digest for image in part.images},
+        {image.digest for image in data.images},
     )

@@ -105,7 +105,7 @@ def _with_second(second: SecondModel, classified: list[Classification]) -> list[
         return results
     second.learn()
     opinions = second.ask([data_url(open_image(classified[n].path, crop)) for n in places], "that CLIP is not sure of")
-    second.keep({hash_of(classified[n].path): each for n, each in zip(places, opinions, strict=True)})
+    second.store({hash_of(classified[n].path): each for n, each in zip(places, opinions, strict=True)})
     for place, opinion in zip(places, opinions, strict=True):
         scores = dict(classified[place].ranking)
         posterior = np.array([[scores.get(name, 0.0) for name in domain.classes]])

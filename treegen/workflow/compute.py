@@ -197,7 +197,7 @@ def _answers_of(
 
     probabilities = evaluator.decide(tree).rule.probabilities
     for split in splits:
-        part = evaluator.parts[split]
+        data = evaluator.splits[split]
         if split == "dev":
             scores = evaluator.held_out_scores(tree)
         else:
@@ -211,10 +211,10 @@ def _answers_of(
             yield (
                 (subject, split),
                 _Answers(
-                    names=tuple((str(image.path), image.member) for image in part.images),
-                    labels=np.asarray(part.labels),
+                    names=tuple((str(image.path), image.member) for image in data.images),
+                    labels=np.asarray(data.labels),
                     predictions=(exact if subject == "tree" else by_name).argmax(1),
-                    clusters=part.clusters,
+                    clusters=data.clusters,
                     confidences=values.max(1),
                 ),
             )
@@ -230,12 +230,12 @@ def _confidence_scale(evaluator: "Evaluator", tree: Tree) -> float:
     from treegen.clip.decisions.learnt import likely_factor
 
     scores = evaluator.held_out_scores(tree).astype(np.float64)
-    return likely_factor([(scores.T, np.asarray(evaluator.parts["dev"].labels))], *_SCALES)
+    return likely_factor([(scores.T, np.asarray(evaluator.splits["dev"].labels))], *_SCALES)
 
 
 def _seconds(evaluator: "Evaluator", tree: Tree) -> float | None:
     """Return the seconds from the file of an image to the tree's answers, by a few dev images; `None` for a service."""
-    images = evaluator.parts["dev"].images[:_SAMPLE]
+    images = evaluator.splits["dev"].images[:_SAMPLE]
     if evaluator.encoder.device == "remote":
         return None
     assert evaluator.domain.images is not None
@@ -286,7 +286,7 @@ def _record(workspace: Workspace, evaluator: "Evaluator", tree: Tree) -> None:
         evaluator.images.digest,
         split_settings(workspace.domain.split),
         [(digest_of(tree), evaluator.encoder.fingerprint, words)],
-        {image.digest for image in evaluator.parts["test"].images},
+        {image.digest for image in evaluator.splits["test"].images},
     )
 
 

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 Which = Literal["wrong", "right", "all"]
 #: in the order in which a key goes through them
 WHICH: Final[tuple[Which, ...]] = get_args(Which)
-#: what else a term of a filter of images may be than one of classes
-IMAGE_TERMS: Final = {
-    "wrong": "images that are wrongly classified",
-    "right": "images that are rightly classified",
-    "taken=TEXT": "images whose predicted class contains the text",
-    'taken="TEXT"': "images that are taken for that class",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +28,7 @@ class BrowsedImage:
         true: its class.
         predicted: the class that the tree predicts.
         mistake: how it is wrongly classified; `None` if it is not.
-        seen: what every group answers for each image; not needed for a mistake.
+        observations: what every group answers for each image; not needed for a mistake.
     """
 
     index: int
@@ -43,14 +36,14 @@ class BrowsedImage:
     true: str
     predicted: str
     mistake: "Mistake | None" = None
-    seen: "Observations | None" = None
+    observations: "Observations | None" = None
 
     @property
     def votes(self) -> "tuple[GroupVote, ...]":
         """What each group answers."""
         if self.mistake:
             return self.mistake.votes
-        return self.seen.votes_of(self.index) if self.seen else ()
+        return self.observations.votes_of(self.index) if self.observations else ()
 
     @property
     def names(self) -> str:
@@ -64,8 +57,9 @@ def browsed_images(which: Which, text: str, review: ReviewModel) -> tuple[Browse
 
     Args:
         which: the wrong ones, the right ones, or all.
-        text: terms of `class_filter.TERMS`, which the label must pass, or of `IMAGE_TERMS`, joined by `&`; text alone
-            may also be in any other name of the image's row.
+        text: terms joined by `&`: those of `class_filter.TERMS`, which the label must pass, `wrong`, `right`,
+            `taken=TEXT` (part of the predicted class's name) or `taken="TEXT"` (that class). Text alone may be in any
+            name of the row.
         review: has the score. A stored one has no images.
 
     Raises:
@@ -78,11 +72,13 @@ def browsed_images(which: Which, text: str, review: ReviewModel) -> tuple[Browse
 
 def _images(measured: Measurement, which: Which) -> list[BrowsedImage]:
     wrong = {mistake.index: _wrong(mistake) for mistake in measured.mistakes}
-    seen = measured.observations
+    observations = measured.observations
     if which == "wrong":
         return [*wrong.values()]
-    indices = range(len(seen.images)) if seen else range(0)
-    return [wrong.get(i) or _right(seen, i) for i in indices if seen and (which == "all" or i not in wrong)]
+    indices = range(len(observations.images)) if observations else range(0)
+    return [
+        wrong.get(i) or _right(observations, i) for i in indices if observations and (which == "all" or i not in wrong)
+    ]
 
 
 def _wrong(mistake: "Mistake") -> BrowsedImage:
@@ -91,9 +87,11 @@ def _wrong(mistake: "Mistake") -> BrowsedImage:
     )
 
 
-def _right(seen: "Observations", index: int) -> BrowsedImage:
-    name = seen.class_of(index)
-    return BrowsedImage(index=index, image=seen.images[index], true=name, predicted=name, seen=seen)
+def _right(observations: "Observations", index: int) -> BrowsedImage:
+    name = observations.class_of(index)
+    return BrowsedImage(
+        index=index, image=observations.images[index], true=name, predicted=name, observations=observations
+    )
 
 
 def _accepts(term: str, review: ReviewModel) -> Callable[[BrowsedImage], bool]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from treegen.files import write_atomically
 from treegen.images import LabelledImage, open_picture
 from treegen.images.near_duplicates import fingerprint, nearly_same
+from treegen.text import first_of
 
 if TYPE_CHECKING:
     from treegen.clip.evaluator import Evaluator
@@ -28,9 +29,9 @@ Pair = tuple[str, str]
 def note_near_duplicates(evaluator: "Evaluator", folder: Path) -> tuple[str, ...]:
     """Return a note on test images that are nearly the same as a dev image; none if there are none.
 
-    What was found is kept in `folder`, and not looked for again while the parts stay as they are.
+    What was found is kept in `folder`, and not looked for again while the splits stay as they are.
     """
-    dev, test = evaluator.parts["dev"], evaluator.parts["test"]
+    dev, test = evaluator.splits["dev"], evaluator.splits["test"]
     if len(dev.images) * len(test.images) > _MOST_COSINES:
         return ("near-duplicates across dev and test were not looked for: the set is too large",)
     key, path = _key(evaluator), folder / _NAME
@@ -42,15 +43,14 @@ def note_near_duplicates(evaluator: "Evaluator", folder: Path) -> tuple[str, ...
         write_atomically(path, json.dumps({"key": key, "pairs": pairs}, ensure_ascii=False))
     if not pairs:
         return ()
-    listed = ", ".join(f"{test} ~ {dev}" for test, dev in pairs[:_NAMED])
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    listed = first_of([f"{test} ~ {dev}" for test, dev in pairs], _NAMED)
     are = "1 test picture is" if len(pairs) == 1 else f"{len(pairs)} test pictures are"
-    return (f"{are} nearly the same as one of dev, which flatters the accuracy: {listed}{more}",)
+    return (f"{are} nearly the same as one of dev, which flatters the accuracy: {listed}",)
 
 
 def _key(evaluator: "Evaluator") -> str:
-    """Return a digest of the contents of both parts, in any order."""
-    lines = sorted(f"{name} {i.digest} {i.crop}" for name, part in evaluator.parts.items() for i in part.images)
+    """Return a digest of the contents of both splits, in any order."""
+    lines = sorted(f"{name} {i.digest} {i.crop}" for name, data in evaluator.splits.items() for i in data.images)
     return hashlib.sha256("\n".join([evaluator.encoder.fingerprint, *lines]).encode()).hexdigest()
 
 
@@ -64,7 +64,7 @@ def _kept(path: Path, key: str) -> list[Pair] | None:
 
 def _find(evaluator: "Evaluator") -> list[Pair]:
     """Find test images with the dev image that they nearly are, each once, by their names."""
-    dev, test = evaluator.parts["dev"].images, evaluator.parts["test"].images
+    dev, test = evaluator.splits["dev"].images, evaluator.splits["test"].images
     settings, found = evaluator.domain.images, dict[str, str]()
     assert settings is not None
 
@@ -91,7 +91,7 @@ def _likely_pairs(evaluator: "Evaluator") -> Sequence[tuple[int, int]]:
 
     from treegen.clip.arrays import to_numpy
 
-    dev, test = (to_numpy(evaluator.parts[name].features).astype(np.float32, copy=False) for name in ("dev", "test"))
+    dev, test = (to_numpy(evaluator.splits[name].features).astype(np.float32, copy=False) for name in ("dev", "test"))
     if dev.ndim > 2:  # several views: the first is the picture itself
         dev, test = dev[:, 0], test[:, 0]
     count, found = min(_NEIGHBOURS, len(dev)), list[tuple[float, int, int]]()

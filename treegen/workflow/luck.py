@@ -24,7 +24,7 @@ def record_choice(workspace: Workspace, tree: Tree, base: Tree, source: str) -> 
         ProblemsError: one of them cannot be scored.
     """
     test, right = workspace.evaluator.paired_dev(tree, base)
-    n = len(workspace.evaluator.parts["dev"].labels)
+    n = len(workspace.evaluator.splits["dev"].labels)
     flips = test["wins"] + test["losses"]
     record_choices(workspace, [_choice(tree, base, source, n=n, right=right, flips=flips)])
     return test
@@ -102,7 +102,7 @@ def luck_of(workspace: Workspace, tree: Tree, accuracy: float) -> Luck | None:
     choices = workspace.store.choices(*_key(workspace))
     if not choices or digest_of(tree) == choices[0].base:
         return None
-    first, clusters = choices[0], workspace.evaluator.parts["dev"].clusters
+    first, clusters = choices[0], workspace.evaluator.splits["dev"].clusters
     expected = expected_luck(
         [choice.flips for choice in choices], first.n, first.right, clusters=len(set(clusters)) if clusters else None
     )

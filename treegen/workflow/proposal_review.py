@@ -115,7 +115,7 @@ class ProposalReview:
     @classmethod
     def left_in(cls, session: Session) -> "ProposalReview | None":
         """Restore the last proposal for a session's tree as it was left; `None` if there is none."""
-        text = session.kept(_STORED_AS)
+        text = session.stored_text(_STORED_AS)
         if not text:
             return None
         data = json.loads(text)
@@ -133,9 +133,9 @@ class ProposalReview:
     @staticmethod
     def forget(session: Session) -> None:
         """Drop the stored proposal; the decisions on it stay."""
-        session.keep(_STORED_AS, "")
+        session.store_text(_STORED_AS, "")
 
-    def keep(self, session: Session) -> None:
+    def store(self, session: Session) -> None:
         """Persist the proposal and the decisions so that the next session restores them."""
         acceptances = [(a.place, a.label, a.numbers, [c.as_json() for c in a.edits]) for a in self.acceptances]
         data = {
@@ -146,7 +146,7 @@ class ProposalReview:
             "fates": self.fates,
             "acceptances": acceptances,
         }
-        session.keep(_STORED_AS, json.dumps(data))
+        session.store_text(_STORED_AS, json.dumps(data))
 
     def preview_of(self, number: int) -> "Preview | None":
         """Return the effect of a group, if it is known."""
@@ -163,8 +163,8 @@ class ProposalReview:
         numbers = ((row + away) % count for away in range(count))
         return next((n for n in numbers if self.fates[n] == "open" and not self.units[n].refused), None)
 
-    def look_at_locks(self, session: Session) -> None:
-        """Refuse what touches the locks of now, and free what only touched those that are gone."""
+    def refresh_locks(self, session: Session) -> None:
+        """Refuse what touches the present locks, and free what only touched those that are gone."""
         locks = _original_locks(session, self.origin)
         if locks != self.locks:
             self.locks = locks
@@ -220,7 +220,7 @@ class ProposalReview:
         Raises:
             ChangeError: a group is refused, or conflicts with what the reviewer changed since; nothing is changed.
         """
-        self.look_at_locks(session)
+        self.refresh_locks(session)
         accepted = closure(self.units, numbers) | self.taken
         new = sorted(accepted - self.taken)
         if not new:
@@ -274,7 +274,7 @@ class ProposalReview:
         session.decide(self.feedback, changes, taken=fate == "taken", why=why)
         for number in numbers:
             self.fates[number] = fate
-        self.keep(session)
+        self.store(session)
 
     def follow(self, session: Session) -> None:
         """Reopen accepted groups whose step was undone, and accept them again when it is redone."""

@@ -125,7 +125,7 @@ def _call(purpose: str, model: str, messages: "Sequence[Message]", reply: "Reply
         purpose=purpose,
         model=reply.model if reply else model,
         reply=reply.text if reply else None,
-        messages=tuple(m.as_kept() for m in messages),
+        messages=tuple(m.as_stored() for m in messages),
         finish=reply.finish if reply else "failed",
         prompt_tokens=reply.prompt_tokens if reply else None,
         completion_tokens=reply.completion_tokens if reply else None,

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
@@ -270,8 +269,8 @@ class ReviewModel:
         return self.domain is not None and self.domain.images is not None and not self.errors and not self.second
 
     def file_read(self) -> None:
-        """Look at what only the file has, its digest, after the session has read or written it."""
-        self.look_at_file(self.session.unreadable)
+        """Check what only the file has, its digest, after the session has read or written it."""
+        self.unreadable = self.session.unreadable
         self._file_problems = ()
         if self.second or self.session.is_blank:
             return
@@ -279,10 +278,6 @@ class ReviewModel:
             data = parse_json(read_text(self.path))[0]
             written = data.get("digest") if isinstance(data, dict) else None
             self._file_problems = tuple(digest_problems(self.session.saved, written))
-
-    def look_at_file(self, unreadable: tuple[Problem, ...]) -> None:
-        """Take up why the file on disk cannot be read as a tree now; nothing if it can."""
-        self.unreadable = unreadable
 
     @property
     def file_problem(self) -> Problem | None:
@@ -367,7 +362,5 @@ class ReviewModel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

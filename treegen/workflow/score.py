@@ -77,7 +77,7 @@ def _score(
         score["rules"] = evaluator.compare(tree, compared, sealed=dev_only)[1]
         record_rules(workspace, tree, score["rules"])
     if not dev_only:
-        contents = {image.digest for image in evaluator.parts["test"].images}
+        contents = {image.digest for image in evaluator.splits["test"].images}
         cast(TestedScore, score)["test_looks"] = _record_evaluations(workspace, score, contents)
     workspace.store.add_score(revision.id, score)
     return ScoreResult(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from treegen.clip.questions import SecondOpinion
     from treegen.llm.chat.estimate import Estimate
     from treegen.llm.chat.interface import Chat
-    from treegen.llm.chat.response_cache import Kept
+    from treegen.llm.chat.response_cache import ResponseCache
     from treegen.llm.tasks.attempts import Attempt, Listener
 
 #: called before requests are sent: what for, how many, and what they may cost
@@ -65,7 +65,7 @@ class SecondModel:
         below: it is asked where the most probable class is less probable than that, 0 to 1.
         images: dev images of each class by which its confusions are learnt.
         tries: most replies for each picture.
-        kept: the cache of its replies, which knows what earlier runs paid.
+        responses: the cache of its replies, which knows what earlier runs paid.
         on_plan: called before requests are sent.
         on_attempt: called with each attempt.
         learnt: its confusions, once they are learnt.
@@ -80,7 +80,7 @@ class SecondModel:
     below: float
     images: int
     tries: int = 2
-    kept: "Kept | None" = None
+    responses: "ResponseCache | None" = None
     on_plan: OnPlan | None = None
     on_attempt: "Listener | None" = None
     learnt: "SecondOpinion | None" = None
@@ -100,16 +100,16 @@ class SecondModel:
         from treegen.clip.questions import SecondOpinion
 
         evaluator = self.workspace.evaluator
-        dev = evaluator.parts["dev"]
+        dev = evaluator.splits["dev"]
         rows = _sample(dev.images, self.images)
         opinions = self.ask_images([dev.images[row] for row in rows], "to learn how often it is right")
-        told = [(row, o) for row, o in zip(rows, opinions, strict=True) if not o.failure]
-        if not told:
+        usable = [(row, o) for row, o in zip(rows, opinions, strict=True) if not o.failure]
+        if not usable:
             reason = f": {opinions[0].failure}" if opinions else ""
             raise InputError(f"{self.chat.name} gave no usable answer{reason}", "name another model with vision")
-        answers = self.indices([opinion for _, opinion in told])
+        answers = self.indices([opinion for _, opinion in usable])
         rules = evaluator.evidence(self.tree, dev.features, names=False)
-        self.learnt = SecondOpinion.learn(rules, answers, [dev.labels[row] for row, _ in told])
+        self.learnt = SecondOpinion.learn(rules, answers, [dev.labels[row] for row, _ in usable])
         self.learnt_from = frozenset(dev.images[row].digest for row in rows)
         self.learning_cost = total_cost(opinions)
 
@@ -118,10 +118,10 @@ class SecondModel:
         assert self.workspace.domain.images is not None
         crop = self.workspace.domain.images.crop
         opinions = self.ask([data_url(open_picture(image, crop)) for image in images], purpose)
-        self.keep({image.digest: opinion for image, opinion in zip(images, opinions, strict=True)})
+        self.store({image.digest: opinion for image, opinion in zip(images, opinions, strict=True)})
         return opinions
 
-    def keep(self, opinions: Mapping[str, Opinion]) -> None:
+    def store(self, opinions: Mapping[str, Opinion]) -> None:
         """Store opinions by the content of their images, for the review and the report."""
         checkpoints, key = Checkpoints(self.workspace.store), _key(self.tree)
         for digest, opinion in opinions.items():
@@ -140,7 +140,7 @@ class SecondModel:
 
         new = {url: url for url in dict.fromkeys(pictures) if url not in self._opinions}
         if new:
-            domain, costs = self.workspace.domain, _Costs(self.kept)
+            domain, costs = self.workspace.domain, _Costs(self.responses)
             if self.on_plan:
                 first = answer_request(domain, self.tree, next(iter(new)))
                 self.on_plan(purpose, len(new), estimate(self.settings, first, self._usual_reply()))
@@ -164,13 +164,13 @@ class SecondModel:
                 )
             finally:
                 forget_failed(self.workspace.store, costs.attempts)
-            for url, said in found.items():
+            for url, reply in found.items():
                 self._opinions[url] = Opinion(
                     model=self.chat.name,
-                    seen=said.seen,
-                    answers=said.answers,
+                    seen=reply.seen,
+                    answers=reply.answers,
                     cost=costs.by_picture.get(url),
-                    failure=said.failure,
+                    failure=reply.failure,
                 )
         return [self._opinions[url] for url in pictures]
 
@@ -205,10 +205,10 @@ class SecondModel:
 class _Costs:
     """What the replies about each picture cost; `None` where one does not say."""
 
-    def __init__(self, kept: "Kept | None") -> None:
+    def __init__(self, responses: "ResponseCache | None") -> None:
         self.by_picture: dict[str, float | None] = {}
         self.attempts: list[Attempt] = []
-        self._kept = kept
+        self._responses = responses
 
     def add(self, attempt: "Attempt") -> None:
         """Add the cost of one reply; one from the cache costs what an earlier run paid."""
@@ -218,7 +218,7 @@ class _Costs:
             return
         cost = reply.cost
         if reply.cached:
-            before = self._kept.answer(reply.key) if self._kept else None
+            before = self._responses.answer(reply.key) if self._responses else None
             cost = before.cost if before else None
         so_far = self.by_picture.get(picture, 0.0)
         self.by_picture[picture] = None if cost is None or so_far is None else so_far + cost

@@ -340,14 +340,14 @@ class Session:
         """Return the decisions on proposed changes so far, oldest first: sentence, taken, why."""
         return self._journal.decisions()
 
-    def keep(self, name: str, text: str) -> None:
+    def store_text(self, name: str, text: str) -> None:
         """Store a text next to the tree: unfinished work that the next session continues."""
         if self.read_only or self.is_blank:
             return
         self.check_store()
         self._journal.put_text(self._id, name, text)
 
-    def kept(self, name: str) -> str:
+    def stored_text(self, name: str) -> str:
         """Return the text stored under the name; empty if there is none."""
         return self._journal.get_text(self._id, name)
 

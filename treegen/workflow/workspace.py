@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from treegen.config.domain import FILE_NAME, Domain, load_domain
@@ -15,7 +14,7 @@ from treegen.errors import InputError
 from treegen.extras import require
 from treegen.files import is_folder, real_path
 from treegen.history.store import FOLDER, Revision, Store, store_folder
-from treegen.images import LabelledImage, divide, fixed_parts, list_images
+from treegen.images import LabelledImage, divide, fixed_splits, list_images
 from treegen.progress import Progress, no_progress
 from treegen.text import counted
 from treegen.tree.document import digest_of
@@ -94,9 +93,7 @@ class Workspace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @cached_property
@@ -178,28 +175,28 @@ class Workspace:
 
         What was split is recorded: by hash it stays if the image set once fixed it, by rank it is for `split_notes`.
         """
-        splits = divide(images, self.domain.classes, self.domain.split, self._lasting_parts())
+        splits = divide(images, self.domain.classes, self.domain.split, self._lasting_splits())
         self.store.record_split(self._split_settings, splits)
         # another process's earlier record takes precedence, but the image set's own split overrides both
-        return {**splits, **self._lasting_parts(), **fixed_parts(images)}
+        return {**splits, **self._lasting_splits(), **fixed_splits(images)}
 
-    def recorded_parts(self) -> dict[str, str]:
+    def recorded_splits(self) -> dict[str, str]:
         """Return content digest -> split, for the images that were split so far."""
-        return {**self.store.recorded_split(self._split_settings), **self._earlier_parts()}
+        return {**self.store.recorded_split(self._split_settings), **self._earlier_splits()}
 
-    def _lasting_parts(self) -> dict[str, str]:
+    def _lasting_splits(self) -> dict[str, str]:
         """Return what was recorded and stays: by rank only that of earlier versions, or the order of arrival counts."""
-        return self.recorded_parts() if self.domain.split.by == "hash" else self._earlier_parts()
+        return self.recorded_splits() if self.domain.split.by == "hash" else self._earlier_splits()
 
-    def _earlier_parts(self) -> dict[str, str]:
+    def _earlier_splits(self) -> dict[str, str]:
         """Return the split that an earlier version recorded, by rank."""
         return self.store.recorded_split(_earlier_settings(self.domain.split))
 
     def split_notes(self, images: Sequence[LabelledImage]) -> tuple[str, ...]:
         """Note the images that are split as an earlier version recorded, and those that moved when a class grew."""
-        domain, own, earlier = self.domain, fixed_parts(images), self._earlier_parts()
+        domain, own, earlier = self.domain, fixed_splits(images), self._earlier_splits()
         contents = {image.digest for image in images} - own.keys()
-        splits = divide(images, domain.classes, domain.split, self._lasting_parts())
+        splits = divide(images, domain.classes, domain.split, self._lasting_splits())
         notes = []
         if (kept := contents & earlier.keys()) and splits != divide(images, domain.classes, domain.split, {}):
             are = counted(len(kept), "image is", "images are")

@@ -40,9 +40,9 @@ def test_each_view_is_embedded_once_and_the_image_itself_is_the_one_that_was(
     assert len(encoder.images) == 16 * 26
     evaluate(with_views(domain, ComputeSettings(views=4, join="vote")))
     assert len(encoder.images) == 16 * 26
-    for split, part in plain.parts.items():
-        np.testing.assert_array_equal(part.features, four.parts[split].features[:, 0])
-        np.testing.assert_array_equal(four.parts[split].features, sixteen.parts[split].features[:, :4])
+    for split, part in plain.splits.items():
+        np.testing.assert_array_equal(part.features, four.splits[split].features[:, 0])
+        np.testing.assert_array_equal(four.splits[split].features, sixteen.splits[split].features[:, :4])
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s.words + "-" * bool(s.exclude))
@@ -56,13 +56,13 @@ def test_scores_previews_and_labels_agree(
     assert score is not None
     assert score["compute"]["views"] == 4
     assert score["test"]["correct"] == sum(
-        a == b for a, b in zip(evaluator.predict_test(tree), evaluator.parts["test"].labels, strict=True)
+        a == b for a, b in zip(evaluator.predict_test(tree), evaluator.splits["test"].labels, strict=True)
     )
     (preview,) = evaluator.preview(tree, [edited])
     for shown, version in ((preview.before, tree), (preview.after, edited)):
         answers = evaluator.answer(version, evaluator.features(version, "dev"))
-        assert shown == sum(a == b for a, b in zip(answers.predictions, evaluator.parts["dev"].labels, strict=True))
-    images = evaluator.parts["test"].images
+        assert shown == sum(a == b for a, b in zip(answers.predictions, evaluator.splits["dev"].labels, strict=True))
+    images = evaluator.splits["test"].images
     labeller = Labeller(tree, encoder, evaluator.decide(tree), own)
     labels = labeller.label([open_picture(image) for image in images], digests=[image.digest for image in images])
     found = [own.classes.index(label.ranking[0][0]) if label else -1 for label in labels]
@@ -86,5 +86,5 @@ def test_an_encoder_without_layers_to_train_says_so_and_the_views_are_used_as_th
 def test_without_the_table_the_score_is_what_it_was(domain: Domain, tree: Tree, evaluate: Evaluate) -> None:
     evaluator = evaluate(domain)
     assert "compute" not in evaluator.score(tree)
-    assert evaluator.parts["dev"].features.ndim == 2
+    assert evaluator.splits["dev"].features.ndim == 2
     assert evaluator.words(evaluator.decide(tree)) == "mean"

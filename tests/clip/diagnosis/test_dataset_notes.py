@@ -41,7 +41,7 @@ def test_a_manifests_leak_strangers_and_parts_are_told_and_kept(
     (tmp_path / "set" / "images.csv").write_text("\n".join(lines), encoding="utf-8")
     domain = replace(domain, images=ImageSettings(manifest=tmp_path / "set" / "images.csv"))
     evaluator = evaluate(domain)
-    assert {name: [i.name for i in part.images] for name, part in evaluator.parts.items()} == {
+    assert {name: [i.name for i in part.images] for name, part in evaluator.splits.items()} == {
         "dev": ["1.png", "2.png", "3.png"],
         "test": ["0.png", "4.png", "5.png"],
     }

@@ -29,7 +29,7 @@ def mistakes(evaluator: Evaluator, tree: Tree) -> tuple[Mistake, ...]:
 def test_all_wrong_images_of_the_dev_part_are_listed_and_no_others(
     evaluator: Evaluator, tree: Tree, mistakes: tuple[Mistake, ...]
 ) -> None:
-    dev, names = evaluator.parts["dev"], evaluator.domain.classes
+    dev, names = evaluator.splits["dev"], evaluator.domain.classes
     predicted = evaluator.answer(tree, dev.features).predictions
     rows = [(i, names[t], names[p]) for i, (t, p) in enumerate(zip(dev.labels, predicted, strict=True)) if t != p]
     assert [(m.index, m.true, m.predicted) for m in mistakes] == rows
@@ -48,7 +48,7 @@ def test_margins_add_up_to_the_difference_of_the_scores(mistakes: tuple[Mistake,
 def test_the_labels_in_doubt_are_those_of_the_score(
     evaluator: Evaluator, tree: Tree, mistakes: tuple[Mistake, ...]
 ) -> None:
-    root = evaluator.parts["dev"].images[0].path.parents[1]
+    root = evaluator.splits["dev"].images[0].path.parents[1]
     listed = {entry["path"]: entry["looks_like"] for entry in evaluator.diagnose(tree)["label_errors"]}
     assert listed == {m.image.below(root): m.predicted for m in mistakes if m.label_doubtful}
     assert 0 < len(listed) < len(mistakes)
@@ -57,7 +57,7 @@ def test_the_labels_in_doubt_are_those_of_the_score(
 def test_votes_say_what_a_loop_over_groups_and_options_says(
     evaluator: Evaluator, tree: Tree, mistakes: tuple[Mistake, ...]
 ) -> None:
-    dev, rules = evaluator.parts["dev"], {rule.name: rule for rule in tree.rules}
+    dev, rules = evaluator.splits["dev"], {rule.name: rule for rule in tree.rules}
     probabilities = evaluator.answer(tree, dev.features).probabilities
     for mistake in mistakes:
         row, start = probabilities[mistake.index].tolist(), 0
@@ -75,9 +75,9 @@ def test_votes_say_what_a_loop_over_groups_and_options_says(
 
 
 def test_a_tree_that_is_always_right_makes_no_mistakes(evaluator: Evaluator, tree: Tree) -> None:
-    dev = evaluator.parts["dev"]
+    dev = evaluator.splits["dev"]
     right = replace(dev, labels=evaluator.answer(tree, dev.features).predictions)
-    evaluator.parts["dev"] = right
+    evaluator.splits["dev"] = right
     assert evaluator.mistakes(tree) == ()
 
 

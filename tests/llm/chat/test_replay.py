@@ -101,7 +101,7 @@ def test_measured_figures_and_white_space_at_the_ends_are_not_compared(tmp_path:
 def test_the_same_words_with_other_pictures_are_another_request(tmp_path: Path) -> None:
     """A recording keeps the digests of pictures, and tells descriptions of the right ones alone."""
     shown, other = (Message(role="user", content="what?", images=(f"data:image/png;base64,{c}",)) for c in "AB")
-    line = {"messages": [shown.as_kept()], "reply": "a frogling"}
+    line = {"messages": [shown.as_stored()], "reply": "a frogling"}
     chat = ReplayChat(recording(tmp_path, line))
     assert chat.complete([shown]).text == "a frogling"
     for message in (other, Message(role="user", content="what?")):

@@ -15,7 +15,7 @@ from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, count_tokens
 from treegen.llm.chat.interface import Message, ResponseSchema
 from treegen.llm.chat.litellm_chat import LitellmChat
-from treegen.llm.chat.response_cache import CachedChat, Kept, request_key
+from treegen.llm.chat.response_cache import CachedChat, ResponseCache, request_key
 from treegen.llm.chat.structured_output import response_format
 from treegen.progress import Cancelled
 from treegen.remote.budget import Limits
@@ -34,9 +34,9 @@ CLOSED = {
 WIRE = ResponseSchema(name="tree", schema=CLOSED)
 
 
-def chat_with(server: OpenAIServer, kept: Kept | None = None, **more: Any) -> LitellmChat:
+def chat_with(server: OpenAIServer, responses: ResponseCache | None = None, **more: Any) -> LitellmChat:
     settings = LlmSettings(model="openai/some-model", api_base=server.url, **more)
-    chat = LitellmChat(settings, kept=kept)
+    chat = LitellmChat(settings, responses=responses)
     chat._sleep = lambda seconds: None
     return chat
 
@@ -126,15 +126,15 @@ def test_what_worked_is_remembered_for_this_model_at_this_server_alone(
     openai_server: OpenAIServer, tmp_path: Path
 ) -> None:
     """Without the password of the address."""
-    kept = Kept(tmp_path / "tree.json")
+    responses = ResponseCache(tmp_path / "tree.json")
     address = openai_server.url.replace("//", "//me:secret@")
     settings = LlmSettings(model="openai/some-model", api_base=address)
     openai_server.will_fail(400, "json_schema")
     openai_server.will_answer("{}")
-    LitellmChat(settings, kept=kept).complete(REQUEST, wire=WIRE)
-    assert kept.form("openai/some-model", openai_server.url) == "json_object"
-    assert kept.form("openai/other", openai_server.url) is None
-    assert kept.form("openai/some-model", "") is None
+    LitellmChat(settings, responses=responses).complete(REQUEST, wire=WIRE)
+    assert responses.form("openai/some-model", openai_server.url) == "json_object"
+    assert responses.form("openai/other", openai_server.url) is None
+    assert responses.form("openai/some-model", "") is None
     assert b"secret" not in b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
 
 
@@ -195,23 +195,23 @@ def test_pictures_count_for_the_key_by_their_content_and_in_the_estimate(openai_
 
 
 def test_within_a_run_an_identical_request_is_asked_anew(openai_server: OpenAIServer, tmp_path: Path) -> None:
-    """Else a model that gave a useless answer would give it for ever; the last answer is kept for the next run."""
+    """Else a model that gave a useless answer would give it for ever; the last answer is responses for the next run."""
     for text in ("first", "second"):
         openai_server.will_answer(text)
-    chat, kept = chat_with(openai_server), Kept(tmp_path / "tree.json")
+    chat, responses = chat_with(openai_server), ResponseCache(tmp_path / "tree.json")
     settings = LlmSettings(model="openai/some-model", api_base=openai_server.url)
-    run = CachedChat(chat, settings, kept)
+    run = CachedChat(chat, settings, responses)
     assert [run.complete(REQUEST).text, run.complete(REQUEST).text] == ["first", "second"]
-    later = CachedChat(chat, settings, kept).complete(REQUEST)
+    later = CachedChat(chat, settings, responses).complete(REQUEST)
     assert (later.text, later.cached, later.cost, later.requests) == ("second", True, 0.0, 0)
 
 
 def test_a_cut_answer_is_not_kept(openai_server: OpenAIServer, tmp_path: Path) -> None:
     openai_server.will_answer("{", finish="length")
     openai_server.will_answer("{}")
-    chat, kept = chat_with(openai_server), Kept(tmp_path / "tree.json")
+    chat, responses = chat_with(openai_server), ResponseCache(tmp_path / "tree.json")
     settings = LlmSettings(model="openai/some-model", api_base=openai_server.url)
-    texts = [CachedChat(chat, settings, kept).complete(REQUEST).text for _ in range(2)]
+    texts = [CachedChat(chat, settings, responses).complete(REQUEST).text for _ in range(2)]
     assert texts == ["{", "{}"]
 
 

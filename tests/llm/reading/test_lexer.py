@@ -59,7 +59,7 @@ def test_texts_in_parentheses_of_their_own_may_stand_together() -> None:
 
 
 def test_scanning_keeps_comments_with_their_lines_and_refuses_nothing() -> None:
-    found = [(one.kind, one.said, one.line) for one in scan('{\n"a": 1,  # one\n... // "x\n')]
+    found = [(one.kind, one.text, one.line) for one in scan('{\n"a": 1,  # one\n... // "x\n')]
     assert found[-3:] == [("comment", "# one", 2), ("dots", "...", 3), ("comment", '// "x', 3)]
 
 

@@ -21,7 +21,8 @@ from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Store
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 from treegen.llm.tasks.attempts import Attempt
-from treegen.llm.tasks.batched_draft import NothingKept, draft_in_parts
+from treegen.llm.tasks.batched_draft import draft_in_parts
+from treegen.llm.tasks.part_maker import InMemoryParts
 from treegen.progress import Cancelled
 from treegen.tree.validation.checks import check_file
 
@@ -85,12 +86,12 @@ def test_each_part_is_repaired_alone(tmp_path: Path) -> None:
 
 
 def test_a_part_that_stays_wrong_ends_the_draft_and_what_is_finished_stays(tmp_path: Path) -> None:
-    kept = NothingKept()
+    store = InMemoryParts()
     chat = HonestChat(Honest(slips={"index": 2}))
-    conversation = draft_in_parts(things(tmp_path, 60), chat, tries=4, size=30, kept=kept)
+    conversation = draft_in_parts(things(tmp_path, 60), chat, tries=4, size=30, store=store)
     assert conversation.tree is None
     assert conversation.stopped == "rules 1: the same problems came back"
-    assert [key[0] for key in kept.parts] == ["groups"]
+    assert [key[0] for key in store.parts] == ["groups"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -105,9 +106,9 @@ def test_a_run_that_failed_goes_on_without_asking_twice(tmp_path: Path, concurre
                 raise ModelError("the server is down")
             return super().complete(messages, on_text, wire=wire)
 
-    kept, first, second = NothingKept(), Failing(), HonestChat()
+    store, first, second = InMemoryParts(), Failing(), HonestChat()
     seen: list[Attempt] = []
-    arguments: dict[str, Any] = {"tries": 2, "size": 30, "kept": kept, "concurrency": concurrency}
+    arguments: dict[str, Any] = {"tries": 2, "size": 30, "store": store, "concurrency": concurrency}
     with pytest.raises(ModelError):
         draft_in_parts(things(tmp_path, 90), first, on_attempt=seen.append, **arguments)
     assert len(seen) == len(first.requests) + 1
@@ -122,17 +123,17 @@ def test_a_run_that_failed_goes_on_without_asking_twice(tmp_path: Path, concurre
 def test_parts_of_another_domain_are_not_used(tmp_path: Path) -> None:
     """What is kept belongs to a request: another note, and its part is asked for again."""
     store = Store(tmp_path / "tree.json")
-    draft_in_parts(things(tmp_path, 60), HonestChat(), tries=1, size=30, kept=Checkpoints(store))
+    draft_in_parts(things(tmp_path, 60), HonestChat(), tries=1, size=30, store=Checkpoints(store))
     again, noted, other, fresh = (HonestChat() for _ in range(4))
-    draft_in_parts(things(tmp_path, 60), again, tries=1, size=30, kept=Checkpoints(store))
+    draft_in_parts(things(tmp_path, 60), again, tries=1, size=30, store=Checkpoints(store))
     assert again.requests == []
     note = things(tmp_path, 60, notes=(("Thing 40", "it is heavy"),))
-    draft_in_parts(note, noted, tries=1, size=30, kept=Checkpoints(store))
+    draft_in_parts(note, noted, tries=1, size=30, store=Checkpoints(store))
     assert asked(noted.honest) == ["groups", "rules"]
     assert "Thing 40" in noted.honest.log[-1]["classes"]
-    draft_in_parts(things(tmp_path, 60, noun="toy"), other, tries=1, size=30, kept=Checkpoints(store))
+    draft_in_parts(things(tmp_path, 60, noun="toy"), other, tries=1, size=30, store=Checkpoints(store))
     assert len(other.requests) == 3
-    draft_in_parts(things(tmp_path, 60), fresh, tries=1, size=30, kept=Checkpoints(store, fresh=True))
+    draft_in_parts(things(tmp_path, 60), fresh, tries=1, size=30, store=Checkpoints(store, fresh=True))
     assert len(fresh.requests) == 3
     store.close()
 
@@ -212,15 +213,15 @@ def test_of_several_replies_at_a_time_one_is_shown_while_it_comes(tmp_path: Path
 
 
 def test_cancelling_keeps_what_is_finished(tmp_path: Path) -> None:
-    kept, chat = NothingKept(), HonestChat()
+    store, chat = InMemoryParts(), HonestChat()
 
     def stop(_: str) -> None:
-        if len(kept.parts) == 3:
+        if len(store.parts) == 3:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        draft_in_parts(things(tmp_path), chat, tries=1, size=50, kept=kept, on_text=stop)
-    assert [key[0] for key in kept.parts] == ["groups", "rules 1", "rules 2"]
+        draft_in_parts(things(tmp_path), chat, tries=1, size=50, store=store, on_text=stop)
+    assert [key[0] for key in store.parts] == ["groups", "rules 1", "rules 2"]
 
 
 def test_the_forms_of_rules_name_the_classes_of_their_batch_alone(tmp_path: Path) -> None:

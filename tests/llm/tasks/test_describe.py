@@ -17,9 +17,9 @@ from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError
 from treegen.images import list_images, open_image
 from treegen.images.data_urls import data_url, pictures_of
-from treegen.llm.tasks.batched_draft import NothingKept
 from treegen.llm.tasks.describe import MOST_IMAGES, describe, refuse_blind
 from treegen.llm.tasks.draft import draft_request
+from treegen.llm.tasks.part_maker import InMemoryParts
 from treegen.remote.failures import explain
 from treegen.workflow.draft import draft_tree
 from treegen.workflow.workspace import Workspace
@@ -112,13 +112,13 @@ def test_a_class_that_is_left_out_is_asked_for_again_with_the_pictures(domain: D
 
 
 def test_what_is_described_is_kept_and_other_pictures_are_described_anew(domain: Domain) -> None:
-    kept = NothingKept()
+    store = InMemoryParts()
     pictures = {name: [PIXEL] for name in domain.classes}
-    describe(domain, FakeChat(*replies(list(domain.classes))), pictures, tries=1, kept=kept)
+    describe(domain, FakeChat(*replies(list(domain.classes))), pictures, tries=1, store=store)
     nobody = FakeChat()
-    assert len(describe(domain, nobody, pictures, tries=1, kept=kept)[0]) == 3
+    assert len(describe(domain, nobody, pictures, tries=1, store=store)[0]) == 3
     again = FakeChat(*replies(list(domain.classes)))
-    describe(domain, again, {**pictures, "Wendle": [f"{PIXEL}B"]}, tries=1, kept=kept)
+    describe(domain, again, {**pictures, "Wendle": [f"{PIXEL}B"]}, tries=1, store=store)
     assert len(again.requests) == 1
 
 

@@ -139,16 +139,16 @@ async def test_by_hand_with_images_units_appear_with_what_they_do(play: Open, tr
             data["classification_groups"]["scene"]["prompt"] = "Behind it is {}."
 
         await hand_in(player, answer_of(player, reword_form, whiten_zandoor, rescene))
-        await player.until(lambda: player.app.feedback.asked and player.app.feedback.asked.previews)
-        asked = player.app.feedback.asked
-        assert asked
+        await player.until(lambda: player.app.feedback.proposal_review and player.app.feedback.proposal_review.previews)
+        reviewed = player.app.feedback.proposal_review
+        assert reviewed
         found = {next(w for w in ("form", "Zandoor", "scene") if w in t[4]): t for t in units(player)}
         assert [found[w][0] for w in ("form", "Zandoor", "scene")] == ["", "outside", "locked"]
         assert found["Zandoor"][1] == "none" or float(found["Zandoor"][1]) <= 0
         assert found["Zandoor"][3].startswith("-")
         assert found["scene"][1] == "-", "what cannot be taken is not measured"
         await go_to(player, "Zandoor")
-        preview = next(p for u, p in zip(asked.units, asked.previews, strict=True) if "Zandoor" in u.sentences[0])
+        preview = next(p for u, p in zip(reviewed.units, reviewed.previews, strict=True) if "Zandoor" in u.sentences[0])
         told = f"{len(preview.to_right)} images won, {len(preview.to_wrong)} lost of {preview.n}"
         await player.until(lambda: told in player.screen and f"McNemar p = {preview.p:.2g}" in player.screen)
         await go_to(player, "scene")
@@ -299,26 +299,28 @@ async def test_the_effects_are_those_on_the_tree_as_it_is(play: Open, tree_file:
         await player.until(lambda: not player.app.review.stale)
 
         def is_computed() -> bool:
-            asked = player.app.feedback.asked
-            return bool(asked and asked.previews and not asked.previewing and asked.previewed is player.tree)
+            reviewed = player.app.feedback.proposal_review
+            return bool(
+                reviewed and reviewed.previews and not reviewed.previewing and reviewed.previewed is player.tree
+            )
 
         await proposed(player, whiten_zandoor, rename_gray)
         await player.until(is_computed)
         await go_to(player, "gray")
         await player.press("enter")
-        asked = player.app.feedback.asked
-        assert asked
+        reviewed = player.app.feedback.proposal_review
+        assert reviewed
         await player.until(is_computed)
-        (number,) = [u.number for u in asked.units if "Zandoor" in u.sentences[0]]
+        (number,) = [u.number for u in reviewed.units if "Zandoor" in u.sentences[0]]
         await player.until(lambda: not player.app.review.stale)
         measured = player.app.review.measured
         assert measured
-        assert asked.previews[number].before == measured.dev["correct"], "of the tree with the change that was taken"
+        assert reviewed.previews[number].before == measured.dev["correct"], "of the tree with the change that was taken"
         await go_to(player, "Zandoor")
         await player.press("enter")
         await player.until(lambda: not player.app.review.stale)
         assert player.app.review.measured
-        assert asked.previews[number].after == player.app.review.measured.dev["correct"]
+        assert reviewed.previews[number].after == player.app.review.measured.dev["correct"]
 
 
 async def test_the_up_arrow_brings_back_what_was_sent(play: Open, unseen: Path) -> None:

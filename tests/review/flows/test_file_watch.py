@@ -11,14 +11,14 @@ pytestmark = pytest.mark.anyio
 
 async def looked(player: Player, text: str) -> None:
     """What the clock does every second."""
-    player.app.file_watch.look()
+    player.app.file_watch.poll()
     await player.until(lambda: text in player.app.file_watch.changed)
     await player.pilot.pause()
 
 
 async def test_a_change_on_disk_is_named_and_gone_after_merging(play: Open, unseen: Path) -> None:
     async with play(unseen, (120, 40)) as player:
-        player.app.file_watch.look()
+        player.app.file_watch.poll()
         assert player.app.file_watch.changed == ""
         unseen.write_text(unseen.read_text().replace('"stripes"', '"bands"'), encoding="utf-8")
         await looked(player, "1 change: ")
@@ -29,7 +29,7 @@ async def test_a_change_on_disk_is_named_and_gone_after_merging(play: Open, unse
         assert '"bands"' in player.screen, "the question says what they changed"
         await player.press("enter")
         await player.until(lambda: "saved tree.json" in player.said)
-        player.app.file_watch.look()
+        player.app.file_watch.poll()
         await player.until(lambda: not player.app.file_watch.changed)
         assert "changed on disk" not in player.screen
         assert "bands" in player.options("mark")

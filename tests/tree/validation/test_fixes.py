@@ -1,8 +1,6 @@
 """Certain repairs: each by itself, many at once, and that none changes what a tree says."""
 
 import copy
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treegen.tree.document import dump
-from treegen.tree.validation.checks import check_data, check_file, fix_file
+from treegen.tree.validation.checks import check_data, check_text, fix_all
 from treegen.tree.validation.fixes import apply_fixes, rename_fix, with_merge_fix
 from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Problem
@@ -110,17 +108,15 @@ def test_fixes_for_names_texts_and_options_compose_whatever_their_order(content:
 
 
 def test_texts_that_are_the_same_without_their_white_space_are_merged_in_one_run(
-    tmp_path: Path, content: dict[str, Any]
+    content: dict[str, Any],
 ) -> None:
     content["classification_groups"]["legs"]["options"] += [" two", "two "]
     content["rules"]["Newt"]["legs"], content["rules"]["Swan"]["legs"] = 3, 4
-    path = tmp_path / "tree.json"
-    path.write_text(json.dumps(content))
-    left = fix_file(path, check_file(path, classes=CLASSES), classes=CLASSES)
-    assert not any(p.fix for p in left.problems)
-    assert left.document is not None
-    assert left.document.tree.groups[1].options == ("no", "two", "four")
-    assert [rule.get("legs") for rule in left.document.tree.rules] == [1, 1, 0]
+    tree, _ = fix_all(check_data(content, classes=CLASSES), classes=CLASSES)
+    assert tree is not None
+    assert not any(p.fix for p in check_text(dump(tree), classes=CLASSES).problems)
+    assert tree.groups[1].options == ("no", "two", "four")
+    assert [rule.get("legs") for rule in tree.rules] == [1, 1, 0]
 
 
 WORDS = st.sampled_from(["red", " red", "red ", "blue", "  blue", "fins", "a fin", "RED"])
@@ -184,15 +180,9 @@ def test_any_fixes_keep_the_meaning_and_a_second_round_ends(data: dict[str, Any]
 
 @settings(deadline=None, max_examples=30)
 @given(data=messy_trees())
-def test_a_file_that_was_fixed_is_not_fixed_again(
-    tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]
-) -> None:
-    path = tmp_path_factory.mktemp("fix") / "tree.json"
-    path.write_text(json.dumps(data))
-    left = fix_file(path, check_file(path, classes=NAMES), classes=NAMES)
+def test_a_tree_that_was_fixed_is_not_fixed_again(data: dict[str, Any]) -> None:
+    tree, _ = fix_all(check_data(data, classes=NAMES), classes=NAMES)
+    assert tree is not None
+    left = check_text(dump(tree), classes=NAMES)
     assert [p for p in left.problems if p.fix] == []
-    assert left.document is not None
-    text = path.read_text()
-    assert text == dump(left.document.tree)
-    assert fix_file(path, left, classes=NAMES) == left
-    assert path.read_text() == text
+    assert fix_all(left, classes=NAMES) == (tree, ())

@@ -66,7 +66,7 @@ class LogProduct(Fixed):
         logs = xp.concat([log_softmax(part, 0) for part in evidence.columns(evidence.logits)])  # (Q, B)
         given = xp.astype(evidence.matrix == 1, logs.dtype)
         silent = xp.astype(xp.sum(given, axis=1) == 0, logs.dtype)  # a product of nothing would beat all others
-        scores = (given @ logs).T * evidence.whole - _NEVER * silent
+        scores = (given @ logs).T * evidence.answer_scale - _NEVER * silent
         return scores if evidence.looks is None else evidence.looks.mixture(scores)
 
 
@@ -83,7 +83,7 @@ class Vote(Fixed):
         xp = namespace(evidence.probabilities)
         tops = [double(part == xp.max(part, axis=0)) for part in evidence.columns(evidence.probabilities)]
         votes = xp.concat([top / xp.sum(top, axis=0) for top in tops])  # (Q, B)
-        counts = (double(scoring.answered(evidence.matrix)) @ votes).T * double(evidence.whole)
+        counts = (double(scoring.answered(evidence.matrix)) @ votes).T * double(evidence.answer_scale)
         return evidence.best(counts + tie_breaker(evidence))
 
 

@@ -98,7 +98,7 @@ class RuleInputs:
         return self.classes if self.looks is None else tuple(self.classes[k] for k in self.looks.classes)
 
     @property
-    def whole(self) -> Array:
+    def answer_scale(self) -> Array:
         """The factor (K) from what a class's answers add up to, to all groups: 1 if it answers every group."""
         return len(self.sizes) / scoring.answer_counts(self.matrix)
 

@@ -142,7 +142,7 @@ class Gated:
 
 def _sums(probabilities: Array, evidence: RuleInputs) -> Array:
     """Return for each class the sum over the groups that it answers, scaled to all groups: (B, K), 0 to G."""
-    return evidence.best(scoring.class_scores(probabilities, scoring.answered(evidence.matrix)) * evidence.whole)
+    return evidence.best(scoring.class_scores(probabilities, scoring.answered(evidence.matrix)) * evidence.answer_scale)
 
 
 def _sigmoid(values: Array) -> Array:

@@ -32,7 +32,7 @@ class Observations:
     groups: tuple[GroupPredictions, ...]
 
     def group(self, name: str) -> GroupPredictions | None:
-        """Return the answers of a group, if it was asked."""
+        """Return the answers of a group, if it was group."""
         return next((group for group in self.groups if group.name == name), None)
 
     def class_of(self, index: int) -> str:
@@ -58,19 +58,19 @@ class Observations:
 
         A picture of a class without an answer in the group is neither.
         """
-        asked = self.group(group)
-        if asked is None or option not in asked.options:
+        predictions = self.group(group)
+        if predictions is None or option not in predictions.options:
             return [], []
-        number = asked.options.index(option)
-        found = sorted((asked.answers == number).nonzero()[0].tolist(), key=lambda i: -asked.confidence[i])
-        expected = asked.expected
+        number = predictions.options.index(option)
+        found = sorted((predictions.answers == number).nonzero()[0].tolist(), key=lambda i: -predictions.confidence[i])
+        expected = predictions.expected
         return [i for i in found if expected[i] == number], [i for i in found if expected[i] not in (number, -1)]
 
     def confused(self, group: str) -> Iterator[int]:
         """Yield the pictures that a group answers wrongly, the most certain first."""
-        if asked := self.group(group):
-            wrong = ((asked.answers != asked.expected) & (asked.expected >= 0)).nonzero()[0].tolist()
-            yield from sorted(wrong, key=lambda index: -asked.confidence[index])
+        if predictions := self.group(group):
+            wrong = ((predictions.answers != predictions.expected) & (predictions.expected >= 0)).nonzero()[0].tolist()
+            yield from sorted(wrong, key=lambda index: -predictions.confidence[index])
 
     def answers_of(self, group: GroupPredictions) -> "NDArray[np.int64]":
         """Return how many images of each class (rows) get each option of a group (columns): (K, O)."""
@@ -80,14 +80,14 @@ class Observations:
     def votes_of(self, index: int) -> tuple[GroupVote, ...]:
         """Return what each group answers for a picture that is rightly classified: none speaks for another class."""
         votes = []
-        for asked in self.groups:
-            answer, wanted = int(asked.answers[index]), int(asked.expected[index])
-            option = asked.options[wanted] if wanted >= 0 else None
+        for group in self.groups:
+            answer, wanted = int(group.answers[index]), int(group.expected[index])
+            option = group.options[wanted] if wanted >= 0 else None
             votes.append(
                 GroupVote(
-                    group=asked.name,
-                    option=asked.options[answer],
-                    probability=float(asked.confidence[index]),
+                    group=group.name,
+                    option=group.options[answer],
+                    probability=float(group.confidence[index]),
                     true_option=option,
                     predicted_option=option,
                     margin=0.0,

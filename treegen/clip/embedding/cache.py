@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from threading import RLock
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ import numpy as np
 from treegen.clip.arrays import Array, to_numpy
 from treegen.errors import InputError
 from treegen.history.recovery import Table, carry_over, place_of
-from treegen.history.store import FOLDER, make_folder
+from treegen.history.store import FOLDER, checksum_of, make_folder
 from treegen.images.interface import Crop
 from treegen.images.pictures import DECODING
 
@@ -120,9 +119,7 @@ class EmbeddingCache:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def get(self, fingerprint: str, keys: Sequence[bytes]) -> dict[bytes, "Vectors"]:
@@ -231,7 +228,7 @@ class EmbeddingCache:
         """Return the vectors of texts present: text -> (D,) float32. A damaged one counts as missing."""
         query, encoder = "SELECT text, vector, sum FROM text WHERE encoder=? AND text", self._encoder(fingerprint)
         found = [row for part in self._select(query, texts, encoder) for row in part]
-        rows = {text: vector for text, vector, checksum in found if checksum in (None, _sum(text, vector))}
+        rows = {text: vector for text, vector, checksum in found if checksum in (None, checksum_of(text, vector))}
         self.damaged += len(found) - len(rows)
         widths = Counter(len(vector) for vector in rows.values())
         (width, _), *_ = widths.most_common(1) or [(0, 0)]
@@ -251,7 +248,7 @@ class EmbeddingCache:
             self._db.executemany(
                 "INSERT OR REPLACE INTO text(encoder, text, vector, sum) VALUES (?,?,?,?)",
                 [
-                    (encoder, text, vector, _sum(text, vector))
+                    (encoder, text, vector, checksum_of(text, vector))
                     for text, vector in zip(texts, map(np.ndarray.tobytes, rows), strict=True)
                 ],
             )
@@ -259,7 +256,7 @@ class EmbeddingCache:
     def identity(self, key: str) -> str | None:
         """Return the stored identity of an encoder; see `treegen.clip.encoders.cached`."""
         row = self._db.execute("SELECT told, sum FROM identity WHERE key=?", (key,)).fetchone()
-        return None if row is None or row[1] not in (None, _sum(key, row[0])) else str(row[0])
+        return None if row is None or row[1] not in (None, checksum_of(key, row[0])) else str(row[0])
 
     def store_identity(self, key: str, record: str | None) -> None:
         """Replace the stored identity of an encoder; `None` deletes it."""
@@ -267,20 +264,20 @@ class EmbeddingCache:
             if record is None:
                 self._db.execute("DELETE FROM identity WHERE key=?", (key,))
             else:
-                values = (key, record, _sum(key, record))
+                values = (key, record, checksum_of(key, record))
                 self._db.execute("INSERT OR REPLACE INTO identity(key, told, sum) VALUES (?,?,?)", values)
 
     def tokens(self, fingerprint: str) -> dict[str, int]:
         """Return the stored number of tokens of each text."""
         query = "SELECT text, count, sum FROM tokens WHERE encoder=?"
         rows = self._db.execute(query, (self._encoder(fingerprint),))
-        return {text: count for text, count, checksum in rows if checksum in (None, _sum(text, count))}
+        return {text: count for text, count, checksum in rows if checksum in (None, checksum_of(text, count))}
 
     def store_tokens(self, fingerprint: str, text: str, count: int) -> None:
         """Store the number of tokens of a text."""
         encoder = self._encoder(fingerprint)
         with self._writing():
-            values = (encoder, text, count, _sum(text, count))
+            values = (encoder, text, count, checksum_of(text, count))
             self._db.execute("INSERT OR REPLACE INTO tokens(encoder, text, count, sum) VALUES (?,?,?,?)", values)
 
     @contextmanager
@@ -336,19 +333,14 @@ class EmbeddingCache:
         with self._writing():
             self._db.executemany(
                 "INSERT OR REPLACE INTO file(path, size, changed, digest, sum) VALUES (?,?,?,?,?)",
-                [(*file, _sum(*file)) for file in files],
+                [(*file, checksum_of(*file)) for file in files],
             )
-
-
-def _sum(*values: Any) -> int:
-    """Return the CRC-32 of a row's values."""
-    return zlib.crc32(repr(values).encode(errors="surrogatepass"))
 
 
 def _sound_files(rows: Iterable[Any]) -> Iterator[tuple[str, tuple[int, int, str]]]:
     """Yield what is known of files, without damaged rows: these are hashed again."""
     for path, size, changed, digest, checksum in rows:
-        if checksum in (None, _sum(path, size, changed, digest)):
+        if checksum in (None, checksum_of(path, size, changed, digest)):
             yield path, (size, changed, digest)
 
 

@@ -29,17 +29,17 @@ def vetted(settings: EncoderSettings, folder: Path) -> EncoderSettings:
     Raises:
         TrustError: the domain asks for what its user has not allowed.
     """
-    said = settings.from_file
-    if not said:
+    from_file = settings.from_file
+    if not from_file:
         return settings
     trust = Trust(folder)
-    if "name" in said and (path := encoder_path(settings.name, folder)):
+    if "name" in from_file and (path := encoder_path(settings.name, folder)):
         trust.require_path(path, "[encoder] name", f"--encoder {settings.name}")
-    base = settings.api_base if "api_base" in said else None
+    base = settings.api_base if "api_base" in from_file else None
     for request in addresses(settings.name, base, "[encoder]"):
-        if request.value == base or "name" in said:
+        if request.value == base or "name" in from_file:
             trust.require(request)
-    if "trust_remote_code" in said and settings.trust_remote_code and settings.name.startswith("hf:"):
+    if "trust_remote_code" in from_file and settings.trust_remote_code and settings.name.startswith("hf:"):
         settings = _with_revision(settings, trust)
     keyless = settings.keyless or (base is not None and is_readable_by_others(base))
     return replace(settings, keyless=keyless, from_file=frozenset())

@@ -11,7 +11,7 @@ from treegen.llm.chat.interface import Chat, Message, Reply, ResponseSchema
 from treegen.llm.chat.manual import ManualChat
 from treegen.llm.chat.recording import RecordingChat
 from treegen.llm.chat.replay import ReplayChat
-from treegen.llm.chat.response_cache import CachedChat, Kept
+from treegen.llm.chat.response_cache import CachedChat, ResponseCache
 from treegen.remote.addresses import is_own_address, without_credentials
 from treegen.remote.budget import Budget
 from treegen.remote.environment import read_env_file
@@ -19,7 +19,7 @@ from treegen.remote.environment import read_env_file
 if TYPE_CHECKING:
     from treegen.llm.chat.litellm_chat import OnRequest
 
-__all__ = ["Chat", "Kept", "ManualChat", "Message", "ReplayChat", "Reply", "ResponseSchema", "open_chat"]
+__all__ = ["Chat", "ManualChat", "Message", "ReplayChat", "Reply", "ResponseCache", "ResponseSchema", "open_chat"]
 
 
 def open_chat(
@@ -28,7 +28,7 @@ def open_chat(
     *,
     answers: Sequence[Path] = (),
     messages: Path | None = None,
-    kept: Kept | None = None,
+    responses: ResponseCache | None = None,
     fresh: bool = False,
     record: Path | None = None,
     budget: Budget | None = None,
@@ -42,7 +42,7 @@ def open_chat(
         folder: the domain's folder.
         answers: for `manual`: files to read the answers from, one per request.
         messages: for `manual`: where to write the messages; the terminal if not given.
-        kept: cache of earlier answers and of the models' response formats; no caching without it.
+        responses: cache of earlier answers and of the models' response formats; no caching without it.
         fresh: ignore cached answers, and start again with the strictest response format.
         record: where to write the conversation, in the format that `replay/FILE` reads.
         budget: counts usage against its caps; those of the settings if not given.
@@ -54,7 +54,7 @@ def open_chat(
         TrustError: the domain asks for what its user has not allowed.
     """
     check_trust(settings, folder)
-    chat = _open(settings, folder, answers, messages, kept, fresh, budget, on_request, requested)
+    chat = _open(settings, folder, answers, messages, responses, fresh, budget, on_request, requested)
     return RecordingChat(chat, record) if record else chat
 
 
@@ -64,19 +64,19 @@ def check_trust(settings: LlmSettings, folder: Path) -> None:
     Raises:
         TrustError: its user has not allowed another address, or a file elsewhere.
     """
-    trust, said = Trust(folder), settings.from_file
+    trust, from_file = Trust(folder), settings.from_file
     model = settings.model or ""
     if model.startswith("replay/"):
-        if "model" in said:
+        if "model" in from_file:
             trust.require_path(folder / model.removeprefix("replay/"), "[llm] model", f"--model {model}")
         return
     if model == "manual":
         return
-    if settings.env_file and "env_file" in said:
+    if settings.env_file and "env_file" in from_file:
         trust.require(environment(settings.env_file), f"--env-file {settings.env_file}")
-    base = settings.api_base if "api_base" in said else None
-    if "model" in said or (base and not is_own_address(model, base)):
-        for request in addresses(model if "model" in said else "", base, "[llm]"):
+    base = settings.api_base if "api_base" in from_file else None
+    if "model" in from_file or (base and not is_own_address(model, base)):
+        for request in addresses(model if "model" in from_file else "", base, "[llm]"):
             trust.require(request, f"--api-base {without_credentials(request.value)}")
 
 
@@ -85,7 +85,7 @@ def _open(
     folder: Path,
     answers: Sequence[Path],
     messages: Path | None,
-    kept: Kept | None,
+    responses: ResponseCache | None,
     fresh: bool,
     budget: Budget | None,
     on_request: "OnRequest | None",
@@ -105,7 +105,7 @@ def _open(
 
     if settings.env_file:
         read_env_file(settings.env_file)
-    if kept and fresh:
-        kept.forget_form(settings.model, without_credentials(settings.api_base))
-    chat = LitellmChat(settings, budget=budget, kept=kept, on_request=on_request)
-    return CachedChat(chat, settings, kept, fresh=fresh, requested=requested) if kept else chat
+    if responses and fresh:
+        responses.forget_form(settings.model, without_credentials(settings.api_base))
+    chat = LitellmChat(settings, budget=budget, responses=responses, on_request=on_request)
+    return CachedChat(chat, settings, responses, fresh=fresh, requested=requested) if responses else chat

@@ -27,7 +27,7 @@ class Message:
         pictures = [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
         return {"role": self.role, "content": [{"type": "text", "text": self.content}, *pictures]}
 
-    def as_kept(self) -> dict[str, Any]:
+    def as_stored(self) -> dict[str, Any]:
         """Return the form to store: pictures, which are on disk already, are reduced to media type and SHA-256."""
         if not self.images:
             return {"role": self.role, "content": self.content}

@@ -11,7 +11,7 @@ from treegen.config.settings import LlmSettings
 from treegen.errors import ModelError
 from treegen.llm.chat.estimate import Estimate, cost_of, count_tokens, pictures_in, price_in
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
-from treegen.llm.chat.response_cache import Kept
+from treegen.llm.chat.response_cache import ResponseCache
 from treegen.llm.chat.streaming import Received, RequestError, SlowError, listen
 from treegen.llm.chat.structured_output import Ladder, OutputMode, is_about_the_form, is_prose, response_format
 from treegen.remote.addresses import is_readable_by_others
@@ -42,7 +42,7 @@ class LitellmChat:
         settings: LlmSettings,
         *,
         budget: Budget | None = None,
-        kept: Kept | None = None,
+        responses: ResponseCache | None = None,
         on_request: OnRequest | None = None,
     ) -> None:
         """Set up the chat; nothing is sent yet.
@@ -50,13 +50,13 @@ class LitellmChat:
         Args:
             settings: `model` is a litellm name; the key comes from the environment.
             budget: counts every request and refuses those over its caps; those of the settings if not given.
-            kept: remembers which response format worked for the model.
+            responses: remembers which response format worked for the model.
             on_request: called with the estimate of each reply before it is requested.
         """
         self.name = settings.model or ""
         self._settings, self._on_request = settings, on_request
         self._budget = budget or Budget(settings.caps)
-        self._ladder = Ladder(self.name, settings.api_base, kept)
+        self._ladder = Ladder(self.name, settings.api_base, responses)
         limits = self._budget.limits
         is_capped = limits.max_tokens is not None or limits.max_cost is not None
         # the cost of a pending answer is unknown, so under a cap only one request may run at a time

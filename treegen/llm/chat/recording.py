@@ -39,7 +39,7 @@ class RecordingChat:
         """Forward to the chat and record the reply."""
         reply = self._chat.complete(messages, on_text, wire=wire)
         figures = {name: value for name in _FIGURES if (value := getattr(reply, name)) is not None}
-        line = {"messages": [m.as_kept() for m in messages], "reply": reply.text, **figures}
+        line = {"messages": [m.as_stored() for m in messages], "reply": reply.text, **figures}
         text = json.dumps(line, ensure_ascii=False)
         if text != text.encode(errors="replace").decode():  # half a surrogate pair
             text = json.dumps(line)

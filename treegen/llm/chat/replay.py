@@ -15,7 +15,8 @@ from treegen.remote.tidying import amount, token_count
 from treegen.text import counted
 
 _Comparable = tuple[str, str, tuple[str, ...]]  # role, text, pictures
-_MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
+#: measured figures in a request, which may differ in the last digit from run to run
+MEASURED: Final = re.compile(r"<measured>.*?</measured>", re.DOTALL)
 
 
 class ReplayChat:
@@ -47,7 +48,7 @@ class ReplayChat:
         Raises:
             ModelError: no line of the recording matches this request; the message shows the first difference.
         """
-        request = [_comparable_message(m.as_kept()) for m in messages]
+        request = [_comparable_message(m.as_stored()) for m in messages]
         matching = [i for i, line in enumerate(self._lines) if _request_of(line) == request]
         if not matching:
             raise ModelError(
@@ -96,7 +97,7 @@ class ReplayChat:
 
 
 def _comparable_text(text: str) -> str:
-    return _MEASURED.sub("<measured></measured>", text).strip()
+    return MEASURED.sub("<measured></measured>", text).strip()
 
 
 def _comparable_message(message: dict[str, Any]) -> _Comparable:

@@ -14,7 +14,7 @@ from treegen.remote.addresses import without_credentials
 from treegen.remote.secrets import scrub
 
 
-class Kept:
+class ResponseCache:
     """Answers and response formats in a tree's store, which is opened per use, as requests run on several threads."""
 
     def __init__(self, tree_path: Path) -> None:
@@ -75,7 +75,7 @@ class CachedChat:
         self,
         chat: Chat,
         settings: LlmSettings,
-        kept: Kept,
+        responses: ResponseCache,
         *,
         fresh: bool = False,
         requested: set[str] | None = None,
@@ -85,12 +85,12 @@ class CachedChat:
         Args:
             chat: answers what is not cached.
             settings: of the model.
-            kept: the cached answers.
+            responses: the cached answers.
             fresh: store answers, but request each of them again.
             requested: keys of what an earlier part of this run requested, to which this adds.
         """
         self.name = chat.name
-        self._chat, self._settings, self._kept, self._fresh = chat, settings, kept, fresh
+        self._chat, self._settings, self._responses, self._fresh = chat, settings, responses, fresh
         self._requested = set[str]() if requested is None else requested
         self._lock = Lock()
 
@@ -102,7 +102,7 @@ class CachedChat:
         with self._lock:
             repeated = key in self._requested
             self._requested.add(key)
-        if not repeated and not self._fresh and (cached_reply := self._kept.answer(key)):
+        if not repeated and not self._fresh and (cached_reply := self._responses.answer(key)):
             if on_text:
                 on_text(cached_reply.text)
             return replace(
@@ -118,7 +118,7 @@ class CachedChat:
         reply = self._chat.complete(messages, on_text, wire=wire)
         if reply.finish == "length":
             return reply
-        self._kept.keep_answer(key, reply)
+        self._responses.keep_answer(key, reply)
         return replace(reply, key=key)
 
 
@@ -129,7 +129,7 @@ def request_key(settings: LlmSettings, messages: Sequence[Message], wire: Respon
         "api_base": without_credentials(settings.api_base),
         "temperature": settings.temperature,
         "max_tokens": settings.max_tokens,
-        "messages": [m.as_kept() for m in messages],
+        "messages": [m.as_stored() for m in messages],
         "wire": [wire.name, wire.schema] if wire else None,
     }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

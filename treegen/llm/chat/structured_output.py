@@ -7,7 +7,7 @@ import re
 from typing import Any, Final, Literal, get_args
 
 from treegen.llm.chat.interface import ResponseSchema
-from treegen.llm.chat.response_cache import Kept
+from treegen.llm.chat.response_cache import ResponseCache
 from treegen.remote.addresses import without_credentials
 from treegen.remote.failures import causes
 
@@ -23,10 +23,10 @@ _REASONING: Final = re.compile(r"^.*</(?:think(?:ing)?|reasoning|thought)>", re.
 class Ladder:
     """The output mode of one model at one address. Threads may share it: the mode only ever gets weaker."""
 
-    def __init__(self, model: str, api_base: str | None, kept: Kept | None) -> None:
+    def __init__(self, model: str, api_base: str | None, responses: ResponseCache | None) -> None:
         """Start with the mode of the last run, if it was stored."""
-        self._model, self._server, self._kept = model, without_credentials(api_base), kept
-        stored = kept.form(self._model, self._server) if kept else None
+        self._model, self._server, self._responses = model, without_credentials(api_base), responses
+        stored = responses.form(self._model, self._server) if responses else None
         self.rung: OutputMode = next((rung for rung in RUNGS if rung == stored), RUNGS[0])
 
     def down(self, refused: OutputMode) -> None:
@@ -34,8 +34,8 @@ class Ladder:
         lower = RUNGS[min(RUNGS.index(refused) + 1, len(RUNGS) - 1)]
         if RUNGS.index(lower) > RUNGS.index(self.rung):
             self.rung = lower
-            if self._kept:
-                self._kept.keep_form(self._model, self._server, lower)
+            if self._responses:
+                self._responses.keep_form(self._model, self._server, lower)
 
 
 def response_format(rung: OutputMode, wire: ResponseSchema) -> dict[str, Any]:

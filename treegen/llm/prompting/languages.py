@@ -1,4 +1,4 @@
-"""The language of prompts and options, as the language model is told."""
+"""The language of prompts and options, as the language model is given it."""
 
 from typing import Any, Final
 
@@ -28,5 +28,5 @@ def _main_part(language: str) -> str:
 
 
 def language_of(domain: Domain) -> dict[str, Any]:
-    """Return what templates are told of the domain's language."""
+    """Return what templates are given of the domain's language."""
     return {"language": in_words(domain.language), "foreign": is_foreign(domain.language)}

@@ -76,13 +76,13 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
         if parsed.data is None:
             return Read(problems=parsed.problems)
         notes = Notes()
-        asked = only(parsed.data, ["rules", "alike", "looks"], notes)
-        looks, further = _further_looks(asked.get("looks"), batch, notes)
-        if isinstance(asked["rules"], dict):
-            asked["rules"] = {**asked["rules"], **further}
-        rows, kept = [*batch, *further], {"looks": looks} if looks else {}
-        rules, alike = repair_answers(groups, asked["rules"], notes), alike_in(asked.get("alike"), batch, notes)
-        tree = {"domain": domain.name, "classification_groups": groups, **kept, "rules": rules}
+        reply = only(parsed.data, ["rules", "alike", "looks"], notes)
+        looks, further = _further_looks(reply.get("looks"), batch, notes)
+        if isinstance(reply["rules"], dict):
+            reply["rules"] = {**reply["rules"], **further}
+        rows, extra = [*batch, *further], {"looks": looks} if looks else {}
+        rules, alike = repair_answers(groups, reply["rules"], notes), alike_in(reply.get("alike"), batch, notes)
+        tree = {"domain": domain.name, "classification_groups": groups, **extra, "rules": rules}
         rules = leave_out(with_fixes(tree, batch, notes, below="rules")["rules"], rows, notes)
         rules = leave_out_answers(rules, groups, notes)
         grown = grow(groups, rules, notes)
@@ -91,10 +91,10 @@ def rules_reader(domain: Domain, groups: Plain, batch: Sequence[str]) -> Reader:
         problems = tuple(p for p in checked if p.code not in ("TG204", "TG205"))  # only all batches together show these
         remarks = (*parsed.notes, *notes.sentences)
         if errors_of(problems):
-            data = {"rules": rules, "alike": alike, **kept}
+            data = {"rules": rules, "alike": alike, **extra}
             return Read(problems=problems, repaired=parsed.repaired, data=data, notes=remarks)
         ordered = {name: {group: rules[name][group] for group in groups} for name in rows}
-        data = {"rules": ordered, "alike": alike, **kept}
+        data = {"rules": ordered, "alike": alike, **extra}
         return Read(problems=problems, data=data, repaired=parsed.repaired, notes=remarks)
 
     return read
@@ -127,18 +127,18 @@ def apart_reader(
         alike: the classes in question; nothing else may change.
         looks: of the classes that have several, whose rules are theirs.
     """
-    kept = {"looks": looks} if looks else {}
+    extra = {"looks": looks} if looks else {}
 
     def read(text: str, finish: str | None) -> Read:
         parsed = parse_reply(text, finish=finish, shape=keyed("rules"))
         if parsed.data is None:
             return Read(problems=parsed.problems)
         notes = Notes()
-        asked = only(parsed.data, ["classification_groups", "rules", "alike"], notes)
-        told = alike_in(asked.get("alike"), alike, notes)
-        more = repair_groups(asked.get("classification_groups") or {}, notes)
+        reply = only(parsed.data, ["classification_groups", "rules", "alike"], notes)
+        declared = alike_in(reply.get("alike"), alike, notes)
+        more = repair_groups(reply.get("classification_groups") or {}, notes)
         problems, grown = _with_groups(domain, groups, more)
-        answers = repair_answers(grown, asked["rules"], notes)
+        answers = repair_answers(grown, reply["rules"], notes)
         grown = grow(grown, answers, notes)
         answers = _requested(repair_answers(grown, answers, Notes()), rules, alike, notes)
         problems += _untyped(answers)
@@ -146,10 +146,10 @@ def apart_reader(
         if problems:
             return Read(problems=tuple(problems), repaired=parsed.repaired, notes=remarks)
         merged = _with_answers(grown, rules, alike, answers)
-        tree = {"domain": domain.name, "classification_groups": grown, **kept, "rules": merged}
+        tree = {"domain": domain.name, "classification_groups": grown, **extra, "rules": merged}
         checked = check_data(tree, classes=domain.classes).problems
-        problems = [p for p in settle_alike(checked, told) if p.code != "TG205" and _concerns(p, alike)]
-        data = {"classification_groups": grown, **kept, "rules": merged, "alike": told}
+        problems = [p for p in settle_alike(checked, declared) if p.code != "TG205" and _concerns(p, alike)]
+        data = {"classification_groups": grown, **extra, "rules": merged, "alike": declared}
         return Read(problems=tuple(problems), data=data, repaired=parsed.repaired, notes=remarks)
 
     return read

@@ -40,7 +40,7 @@ class Lexeme:
     """A bracket, text, word, comma, colon or other sign, with its line in the object (from 1)."""
 
     kind: str
-    said: str
+    text: str
     line: int
 
 
@@ -123,14 +123,14 @@ def refuse_unclear(text: str) -> None:
     stack: list[_Bracket] = []
     before: Lexeme | None = None
     for lexeme in scan(text):
-        if lexeme.kind == "dots" or (lexeme.kind == "comment" and _LEFT_OUT.match(lexeme.said)):
-            raise _at(lexeme, "TG504", f"something is left out with {show(lexeme.said)}; write everything out")
+        if lexeme.kind == "dots" or (lexeme.kind == "comment" and _LEFT_OUT.match(lexeme.text)):
+            raise _at(lexeme, "TG504", f"something is left out with {show(lexeme.text)}; write everything out")
         if lexeme.kind == "comment":
-            if lexeme.said[:2] != "/*" and lexeme.said.count('"') % 2:
-                raise _at(lexeme, "TG502", f"a comment or the end of a text? {show(lexeme.said)}")
+            if lexeme.text[:2] != "/*" and lexeme.text.count('"') % 2:
+                raise _at(lexeme, "TG502", f"a comment or the end of a text? {show(lexeme.text)}")
             continue
         if lexeme.kind == "open":
-            stack.append(_Bracket(lexeme.said))
+            stack.append(_Bracket(lexeme.text))
             if len(stack) > MOST_DEPTH:
                 raise UnreadableError("TG501", f"the reply is nested deeper than {MOST_DEPTH} levels")
         elif lexeme.kind == "close" and stack:
@@ -145,12 +145,12 @@ def refuse_unclear(text: str) -> None:
 
 def _refuse_joined(bracket: _Bracket, before: Lexeme | None, lexeme: Lexeme) -> None:
     """Refuse what Python reads as one text, unless it is clearly meant: `("one text in " "two parts")`."""
-    if lexeme.said == ",":
+    if lexeme.text == ",":
         bracket.comma = True
     if lexeme.kind == "text" and before and before.kind == "text":
         bracket.joined = lexeme
     if bracket.joined and (bracket.comma or bracket.sign != "("):
-        raise _at(bracket.joined, "TG502", f"two texts without a comma between them: ... {bracket.joined.said}")
+        raise _at(bracket.joined, "TG502", f"two texts without a comma between them: ... {bracket.joined.text}")
 
 
 def _at(lexeme: Lexeme, code: str, message: str) -> UnreadableError:

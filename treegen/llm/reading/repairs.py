@@ -1,4 +1,4 @@
-"""Repairs of what a reply says that are certain, and so cost no request. Each is counted and told in a note.
+"""Repairs of what a reply says that are certain, and so cost no request. Each is counted and reported in a note.
 
 What was not asked for is left out, with a note; everything that could be meant in two ways stays a problem.
 """
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from treegen.text import counted, show
+from treegen.text import counted, first_of, show
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.fixes import apply_fixes
 from treegen.tree.validation.normalise import normalise
@@ -54,9 +54,8 @@ class Notes:
 
 def _first(names: Sequence[str]) -> str:
     distinct = list(dict.fromkeys(names))
-    more = f" and {len(distinct) - _MOST_NAMED} more" if len(distinct) > _MOST_NAMED else ""
     times = f" ({counted(len(names), 'time')})" if len(names) > len(distinct) else ""
-    return ", ".join(distinct[:_MOST_NAMED]) + more + times
+    return first_of(distinct, _MOST_NAMED) + times
 
 
 def only(data: Mapping[str, Any], keys: Collection[str], notes: Notes, *, silent: Collection[str] = ()) -> Plain:

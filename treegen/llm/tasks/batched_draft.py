@@ -1,31 +1,24 @@
-"""Draft a large domain in steps: the groups, then the rules in batches, then what separates equal rules.
-
-Each step is checked and repaired on its own and stored at once: a killed run never repeats a finished request.
-"""
+"""Draft a large domain in steps: the groups, then the rules in batches, then what separates equal rules."""
 
 import json
-import queue
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from treegen.config.class_notes import notes_of
 from treegen.config.domain import Domain
-from treegen.llm.chat.interface import Chat, Message, OnText, ResponseSchema
+from treegen.llm.chat.interface import Chat, Message, OnText
 from treegen.llm.prompting.languages import language_of
 from treegen.llm.prompting.response_schemas import GROUPS, rules_of, tell_apart
 from treegen.llm.prompting.templates import render
 from treegen.llm.reading.batch_parser import Plain, apart_reader, as_groups, groups_reader, rules_reader
 from treegen.llm.reading.repairs import Notes, grow, repair_answers
-from treegen.llm.tasks.attempts import Attempt, Conversation, Listener, Reader
-from treegen.llm.tasks.conversation import RepairLoop
+from treegen.llm.tasks.attempts import Conversation, Listener
 from treegen.llm.tasks.draft import groups_in_words
 from treegen.llm.tasks.likeness import Pair, batches_of
+from treegen.llm.tasks.part_maker import InMemoryParts, Part, PartMaker, PartStore, Stopped
 from treegen.llm.tasks.repair import check_tree_data
-from treegen.progress import Cancelled, Progress, no_progress
+from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
 
@@ -33,218 +26,10 @@ THRESHOLD: Final = 60  # classes up to which a tree is requested as a whole
 BATCH: Final = 40  # classes whose rules are requested together
 MOST_SHOWN: Final = 16  # pictures per request
 _ROUNDS: Final = 3  # most rounds to separate equal rules, beyond one per batch
-_PULSE: Final = 0.1  # seconds between calls of the listener
 
 
 #: class -> its pictures as data URLs
 Pictures = Mapping[str, Sequence[str]]
-
-
-class Kept(Protocol):
-    """Storage for finished steps; see `treegen.history.checkpoints.Checkpoints`."""
-
-    def get(self, name: str, request: Sequence[str]) -> str | None:
-        """Return the stored value of a step with this request."""
-
-    def put(self, name: str, request: Sequence[str], value: str) -> None:
-        """Store a step's value."""
-
-
-@dataclass(slots=True, kw_only=True)
-class NothingKept:
-    """Storage for steps in memory only."""
-
-    parts: dict[tuple[str, ...], str] = field(default_factory=dict)
-
-    def get(self, name: str, request: Sequence[str]) -> str | None:
-        """Return the stored value of a step with this request."""
-        return self.parts.get((name, *request))
-
-    def put(self, name: str, request: Sequence[str], value: str) -> None:
-        """Store a step's value."""
-        self.parts[name, *request] = value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """One step that is requested on its own.
-
-    Attributes:
-        name: it is stored under this name and its request.
-        purpose: its name in the history.
-        request: the messages.
-        wire: the schema of the answer.
-        reader: reads the answer; its `data` is stored.
-        split: returns smaller steps that together replace this one, for replies truncated at the token limit.
-    """
-
-    name: str
-    purpose: str
-    request: tuple[Message, ...]
-    wire: ResponseSchema
-    reader: Reader
-    split: "Callable[[], tuple[Part, ...]] | None" = None
-
-    @property
-    def key(self) -> list[str]:
-        """The key by which the step is stored; includes pictures."""
-        return [text for m in self.request for text in (m.role, m.content, *m.images)]
-
-
-class Stopped(Exception):  # noqa: N818 - not an error: the conversation says why
-    """A step could not be completed."""
-
-
-class PartMaker:
-    """Requests steps, sequentially or several at a time.
-
-    Attributes:
-        taken: how many were finished already.
-        stopped: which step could not be completed, and why.
-        results: name of a step -> what it gave, also of the one that could not be completed.
-    """
-
-    def __init__(
-        self,
-        domain: Domain,
-        chat: Chat,
-        *,
-        tries: int,
-        kept: Kept,
-        concurrency: int = 1,
-        on_attempt: Listener | None = None,
-        on_text: OnText | None = None,
-        before: int = 0,
-    ) -> None:
-        """Take the arguments of `draft_in_parts`; `before` attempts were made already."""
-        self.domain = domain
-        self._chat, self._tries, self._kept, self._concurrency = chat, tries, kept, concurrency
-        self._on_attempt, self._on_text = on_attempt, on_text
-        self.loop = RepairLoop(domain, chat, on_attempt, on_text, before)
-        self.taken = 0
-        self.stopped = ""
-        self.results: dict[str, Any] = {}
-
-    def make(self, parts: Sequence[Part], on_done: Callable[[int], None] = lambda _: None) -> list[Any]:
-        """Return the data of the steps, in order; stored ones are not requested again.
-
-        Args:
-            parts: the steps.
-            done: called with the index of each finished step.
-
-        Raises:
-            Stopped: a step still had errors after all tries; `stopped` says which and why.
-            ModelError: the model failed.
-            Cancelled: the listener raised it.
-        """
-        data_by_place: dict[int, Any] = {}
-        for place, part in enumerate(parts):
-            # keyed by the request: a changed domain, prompt or earlier step makes the stored value obsolete
-            value = self._kept.get(part.name, part.key)
-            if value is not None:
-                data_by_place[place] = self.results[part.name] = json.loads(value)
-                self.taken += 1
-                on_done(place)
-        open_parts = [(place, part) for place, part in enumerate(parts) if place not in data_by_place]
-        together = self._concurrency > 1 and len(open_parts) > 1
-        # `closing` runs the generator's cleanup even if this loop raises: it stores replies that are still pending
-        with closing((self._concurrently if together else self._sequentially)(open_parts)) as results:
-            for place, (data, stopped) in results:
-                if stopped:
-                    self.stopped = f"{parts[place].name}: {stopped}"
-                    raise Stopped
-                data_by_place[place] = data
-                on_done(place)
-        return [data_by_place[place] for place in range(len(parts))]
-
-    def _sequentially(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
-        for place, part in parts:
-            outcome = self._run_step(self.loop, part)
-            self._store(part, outcome)
-            yield place, outcome
-
-    def _run_step(self, loop: RepairLoop, part: Part) -> tuple[Any, str]:
-        """Return the data of a step, or why there is none."""
-        request = part.purpose, part.request, part.reader, part.wire, self._tries
-        attempt, stopped = loop.until_sound(*request, leave_cut=part.split is not None)
-        if not (stopped and attempt.cut and part.split):
-            return attempt.data, stopped
-        # truncated despite continuations: retrying would fail the same way, so request halves
-        combined: Plain = {"rules": {}, "alike": [], "looks": {}}
-        for smaller in part.split():
-            data, stopped = self._run_step(loop, smaller)
-            if isinstance(data, dict) and isinstance(data["rules"], dict):
-                combined = {
-                    "rules": combined["rules"] | data["rules"],
-                    "alike": combined["alike"] + data["alike"],
-                    "looks": combined["looks"] | data.get("looks", {}),
-                }
-            if stopped:
-                return combined, stopped
-        return combined, ""
-
-    def _store(self, part: Part, outcome: tuple[Any, str]) -> None:
-        data, stopped = outcome
-        if data:
-            self.results[part.name] = data
-        if not stopped:
-            self._kept.put(part.name, part.key, json.dumps(data))
-
-    def _concurrently(self, parts: Sequence[tuple[int, Part]]) -> Generator[tuple[int, tuple[Any, str]], None, None]:
-        """Send several requests at a time. Attempts are reported, and steps stored, on the caller's own thread."""
-        # workers only enqueue: the history's connection and the display belong to the caller's thread
-        attempts: queue.Queue[Attempt] = queue.Queue()
-        cancelled = threading.Event()
-        texts: dict[int, str] = {}  # thread -> the text so far of its step
-
-        def receive(text: str) -> None:
-            if cancelled.is_set():
-                raise Cancelled
-            texts[threading.get_ident()] = text
-
-        def run(part: Part) -> tuple[Any, str]:
-            try:
-                return self._run_step(loop, part)
-            finally:
-                texts.pop(threading.get_ident(), None)
-
-        loop = RepairLoop(self.domain, self._chat, attempts.put, receive, len(self.loop.attempts))
-        with ThreadPoolExecutor(self._concurrency, "parts") as pool:
-            running = {pool.submit(run, part): (place, part) for place, part in parts}
-            try:
-                while running:
-                    self._listen(attempts, texts)
-                    for future in [f for f in running if f.done()]:
-                        place, part = running.pop(future)
-                        self._store(part, future.result())
-                        yield place, future.result()
-            except BaseException as error:
-                for future in running:
-                    future.cancel()
-                if isinstance(error, Cancelled | KeyboardInterrupt):  # else let pending answers finish and store them
-                    cancelled.set()
-                raise
-            finally:
-                # a step failed or the run was cancelled: replies that arrived since are paid for, so store them
-                for future, (_, part) in running.items():
-                    if not future.cancelled() and not future.exception():
-                        self._store(part, future.result())
-                self._report(attempts, wait=False)
-                self.loop.take_over(loop)  # last, so that attempts made during the cleanup are counted
-
-    def _listen(self, attempts: "queue.Queue[Attempt]", texts: dict[int, str]) -> None:
-        """Report finished attempts, and the text of the pending reply that started first; wait briefly."""
-        self._report(attempts, wait=True)
-        if self._on_text:
-            self._on_text(next((text for text in list(texts.values()) if text), ""))
-
-    def _report(self, attempts: "queue.Queue[Attempt]", *, wait: bool) -> None:
-        with suppress(queue.Empty):
-            attempt = attempts.get(timeout=_PULSE) if wait else attempts.get_nowait()
-            while True:
-                if self._on_attempt:
-                    self._on_attempt(attempt)
-                attempt = attempts.get_nowait()
 
 
 def draft_in_parts(
@@ -253,7 +38,7 @@ def draft_in_parts(
     *,
     tries: int,
     size: int = BATCH,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     concurrency: int = 1,
     descriptions: dict[str, str] | None = None,
     pictures: Pictures | None = None,
@@ -269,7 +54,7 @@ def draft_in_parts(
         chat: the language model; called from several threads if `concurrency` is above 1.
         tries: most replies per step.
         size: classes whose rules are requested together.
-        kept: finished steps of an earlier run, and where to store those of this one.
+        store: finished steps of an earlier run, and where to store those of this one.
         concurrency: most simultaneous requests.
         descriptions: what a model saw in pictures of the classes.
         pictures: class -> pictures as data URLs; classes that remain alike are shown side by side.
@@ -286,7 +71,7 @@ def draft_in_parts(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         concurrency=concurrency,
         on_attempt=on_attempt,
         on_text=on_text,
@@ -367,9 +152,9 @@ def _joined(domain: Domain, groups: Plain, drafted: Sequence[Any]) -> tuple[Plai
         for group, body in grown.items()
         for option in body["options"][len(groups[group]["options"]) :]
     ]
-    kept = {"looks": looks} if looks else {}
+    extra = {"looks": looks} if looks else {}
     indexed = repair_answers(grown, rules, Notes())
-    return {"classification_groups": grown, **kept, "rules": indexed, "alike": alike}, added
+    return {"classification_groups": grown, **extra, "rules": indexed, "alike": alike}, added
 
 
 def _says(answer: Any, option: str) -> bool:
@@ -395,7 +180,7 @@ def separate(
     pictures: Pictures,
     *,
     tries: int,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     on_attempt: Listener | None = None,
     on_text: OnText | None = None,
 ) -> Conversation:
@@ -407,7 +192,7 @@ def separate(
         conversation: a draft of a whole tree.
         pictures: class -> pictures as data URLs.
         tries: most replies.
-        kept: as for `draft_in_parts`.
+        store: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
         on_text: as for `draft_in_parts`.
 
@@ -422,7 +207,7 @@ def separate(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         on_attempt=on_attempt,
         on_text=on_text,
         before=len(conversation.attempts),
@@ -446,9 +231,9 @@ def _separated(maker: PartMaker, tree: Plain, size: int, known: _Known, rounds: 
         alike = _alike(tree["rules"], min(size, MOST_SHOWN) if known.pictures else size, settled)
         if not alike:
             break
-        (told,) = maker.make([_apart_part(maker.domain, tree, alike, number, known)])
-        asked = {name for cluster in alike for name in cluster}
-        tree = {**told, "alike": [*(c for c in tree["alike"] if not set(c) <= asked), *told["alike"]]}
+        (separated,) = maker.make([_apart_part(maker.domain, tree, alike, number, known)])
+        requested = {name for cluster in alike for name in cluster}
+        tree = {**separated, "alike": [*(c for c in tree["alike"] if not set(c) <= requested), *separated["alike"]]}
     return tree
 
 

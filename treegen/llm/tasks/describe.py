@@ -18,17 +18,9 @@ from treegen.llm.prompting.templates import render
 from treegen.llm.reading.parser import keyed, parse_reply
 from treegen.llm.reading.repairs import Notes, leave_out, only, renamed
 from treegen.llm.tasks.attempts import Conversation, Listener, Read, Reader
-from treegen.llm.tasks.batched_draft import (
-    MOST_SHOWN,
-    Kept,
-    NothingKept,
-    Part,
-    PartMaker,
-    Pictures,
-    Stopped,
-    numbered,
-)
+from treegen.llm.tasks.batched_draft import MOST_SHOWN, Pictures, numbered
 from treegen.llm.tasks.likeness import Pair, clusters_of
+from treegen.llm.tasks.part_maker import InMemoryParts, Part, PartMaker, PartStore, Stopped
 from treegen.progress import Progress, no_progress
 from treegen.text import show
 from treegen.tree.validation.problems import Problem, pointer_to
@@ -75,7 +67,7 @@ def describe(
     pictures: Pictures,
     *,
     tries: int,
-    kept: Kept | None = None,
+    store: PartStore | None = None,
     concurrency: int = 1,
     confused: Sequence[Pair] = (),
     on_attempt: Listener | None = None,
@@ -89,7 +81,7 @@ def describe(
         chat: a vision model.
         pictures: class -> its pictures as data URLs; from the dev split, never from the test split.
         tries: most replies per request.
-        kept: as for `draft_in_parts`.
+        store: as for `draft_in_parts`.
         concurrency: as for `draft_in_parts`.
         confused: as for `draft_in_parts`.
         on_attempt: as for `draft_in_parts`.
@@ -107,7 +99,7 @@ def describe(
         domain,
         chat,
         tries=tries,
-        kept=kept or NothingKept(),
+        store=store or InMemoryParts(),
         concurrency=concurrency,
         on_attempt=on_attempt,
         on_text=on_text,

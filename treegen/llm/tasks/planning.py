@@ -13,10 +13,11 @@ from treegen.config.settings import LlmSettings
 from treegen.llm.chat.estimate import Estimate, estimate
 from treegen.llm.chat.interface import Message
 from treegen.llm.reading.batch_parser import Plain
-from treegen.llm.tasks.batched_draft import Kept, Part, Pictures, groups_part, rules_parts
+from treegen.llm.tasks.batched_draft import Pictures, groups_part, rules_parts
 from treegen.llm.tasks.describe import description_parts
 from treegen.llm.tasks.draft import draft_request, wanted_groups
 from treegen.llm.tasks.likeness import Pair
+from treegen.llm.tasks.part_maker import Part, PartStore
 
 _OPTIONS: Final = 7  # of a group, about
 _OPTION: Final = "a long red tail"  # of about the usual length
@@ -55,7 +56,7 @@ class DraftPlan:
 
 def plan_draft(
     domain: Domain,
-    kept: Kept,
+    store: PartStore,
     *,
     size: int | None = None,
     pictures: Pictures | None = None,
@@ -65,7 +66,7 @@ def plan_draft(
 
     Args:
         domain: with its notes.
-        kept: finished steps of an earlier run.
+        store: finished steps of an earlier run.
         size: classes whose rules are requested together; `None` if the tree is requested as a whole.
         pictures: class -> its pictures, if they are described first.
         confused: as for `draft_in_parts`.
@@ -77,7 +78,7 @@ def plan_draft(
         nonlocal finished
         values = []
         for part in parts:
-            value = kept.get(part.name, part.key) if known else None
+            value = store.get(part.name, part.key) if known else None
             if value is None:
                 steps.append(Planned(request=part.request, answer=answer))
             else:

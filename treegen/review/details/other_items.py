@@ -82,7 +82,7 @@ def _list(detail: Detail, changes: Sequence[Change]) -> None:
         detail.add((f"and {len(changes) - _MOST} more", DIM))
 
 
-def change_detail(review: "ProposalReview", number: int, seen: "Observations | None") -> Detail:
+def change_detail(review: "ProposalReview", number: int, observations: "Observations | None") -> Detail:
     """Return a proposed change: what it needs and what needs it, and the images that it flips."""
     unit = review.units[number]
     detail = Detail(title=f"change {number + 1} of {len(review.units)}", about=_fate(review, number))
@@ -102,7 +102,7 @@ def change_detail(review: "ProposalReview", number: int, seen: "Observations | N
     preview = review.preview_of(number)
     if preview:
         detail.head("on the dev split, with what it needs")
-        _effect(detail, preview, seen)
+        _effect(detail, preview, observations)
         detail.about = detail.about or ("being computed again" if review.previewing else "")
     return detail
 
@@ -112,7 +112,7 @@ def _fate(review: "ProposalReview", number: int) -> str:
     return "" if fate == "open" else {"taken": "taken", "rejected": "left"}[fate]
 
 
-def _effect(detail: Detail, preview: "Preview", seen: "Observations | None") -> None:
+def _effect(detail: Detail, preview: "Preview", observations: "Observations | None") -> None:
     if preview.failure:
         detail.add((preview.failure, BAD))
     if preview.difference is None or preview.test is None:
@@ -125,6 +125,6 @@ def _effect(detail: Detail, preview: "Preview", seen: "Observations | None") -> 
     )
     p = preview.test["p"]
     detail.add((f"{test_name(preview.test)} p = {p:.2g}{'' if p < LEVEL else ', not significant'}", DIM))
-    if seen and preview.n == len(seen.images):
-        detail.pictures = [picture_of(seen, index, good=True) for index in won[:8]]
-        detail.pictures += [picture_of(seen, index, good=False) for index in lost[:8]]
+    if observations and preview.n == len(observations.images):
+        detail.pictures = [picture_of(observations, index, good=True) for index in won[:8]]
+        detail.pictures += [picture_of(observations, index, good=False) for index in lost[:8]]

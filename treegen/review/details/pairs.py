@@ -21,32 +21,34 @@ def pair_detail(review: "ReviewModel", true: str, predicted: str | None) -> Deta
         true: the class of the images.
         predicted: the class that the tree says; `None` for the class as such.
     """
-    seen = review.measured.observations if review.measured else None
-    if predicted is None or predicted == true or seen is None:
+    observations = review.measured.observations if review.measured else None
+    if predicted is None or predicted == true or observations is None:
         return class_detail(review, true)
     detail = Detail(title=f"{true} taken for {predicted}")
     detail.about = "numbers of the tree before the last change" if review.stale else ""
-    images, of = seen.of_pair(true, predicted), seen.of_class(true)
+    images, of = observations.of_pair(true, predicted), observations.of_class(true)
     detail.add((share(len(images), len(of)), BAD if images else DIM), f" images of {true}")
-    _apart(detail, review, seen, true, predicted)
-    wrong = [Picture(image=seen.images[i], caption=f"{true}\n→ {predicted}", good=False) for i in images]
-    alike = [i for i in seen.of_class(predicted) if seen.predicted(i) == predicted][: max(4, 8 - len(images))]
-    right = [Picture(image=seen.images[i], caption=f"{predicted}\nrecognised", good=True) for i in alike]
+    _apart(detail, review, observations, true, predicted)
+    wrong = [Picture(image=observations.images[i], caption=f"{true}\n→ {predicted}", good=False) for i in images]
+    alike = [i for i in observations.of_class(predicted) if observations.predicted(i) == predicted][
+        : max(4, 8 - len(images))
+    ]
+    right = [Picture(image=observations.images[i], caption=f"{predicted}\nrecognised", good=True) for i in alike]
     detail.pictures = [*wrong[:8], *right]
     return detail
 
 
-def _apart(detail: Detail, review: "ReviewModel", seen: "Observations", true: str, predicted: str) -> None:
+def _apart(detail: Detail, review: "ReviewModel", observations: "Observations", true: str, predicted: str) -> None:
     """Add the groups that tell two classes apart, and how often each is right on their images."""
     from treegen.clip.diagnosis.diagnose import separating
 
     assert review.measured
-    groups = separating(seen.groups, true, predicted)
+    groups = separating(observations.groups, true, predicted)
     if not groups:
         detail.add("")
         detail.add(("no group tells them apart: their rules are the same", BAD))
         return
-    detail.head(f"{len(groups)} of {len(seen.groups)} groups tell them apart")
+    detail.head(f"{len(groups)} of {len(observations.groups)} groups tell them apart")
     tree = review.measured.tree
     rules = {name: [rule for rule in tree.rules if rule.class_name == name] for name in (true, predicted)}
     width = aligned(each["group"] for each in groups)

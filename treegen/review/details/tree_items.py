@@ -34,7 +34,7 @@ MOST_PICTURES: Final = 12
 _MOST_LINES: Final = 12
 
 
-def _seen(review: "ReviewModel") -> "Observations | None":
+def _observations(review: "ReviewModel") -> "Observations | None":
     return review.measured.observations if review.measured else None
 
 
@@ -99,9 +99,9 @@ def group_detail(review: "ReviewModel", group: Group, option: str | None = None)
                 f"{each['option']} ", ("taken for ", DIM), each["taken_for"], (f"  {share(each['count'], of)}", BAD)
             )
     _advise(detail, review, group.name)
-    if seen := _seen(review):
-        indices = islice(seen.confused(group.name), MOST_PICTURES)
-        detail.pictures = [_as_answered(seen, group.name, index) for index in indices]
+    if observations := _observations(review):
+        indices = islice(observations.confused(group.name), MOST_PICTURES)
+        detail.pictures = [_as_answered(observations, group.name, index) for index in indices]
     return detail
 
 
@@ -133,14 +133,14 @@ def _advise(detail: Detail, review: "ReviewModel", name: str) -> None:
         detail.add((("- ", WARN) if each["shown"] else ("? ", DIM)), each["sentence"])
 
 
-def _as_answered(seen: "Observations", group: str, index: int) -> Picture:
+def _as_answered(observations: "Observations", group: str, index: int) -> Picture:
     """Return a picture with what the group answers for it, and what it should."""
-    asked = seen.group(group)
-    assert asked is not None
-    answer, wanted = int(asked.answers[index]), int(asked.expected[index])
-    sure = f"{100 * asked.confidence[index]:.0f} %"
-    caption = f"{seen.class_of(index)}\n{asked.options[answer]} {sure}"
-    return Picture(image=seen.images[index], caption=caption, good=answer == wanted)
+    predictions = observations.group(group)
+    assert predictions is not None
+    answer, wanted = int(predictions.answers[index]), int(predictions.expected[index])
+    sure = f"{100 * predictions.confidence[index]:.0f} %"
+    caption = f"{observations.class_of(index)}\n{predictions.options[answer]} {sure}"
+    return Picture(image=observations.images[index], caption=caption, good=answer == wanted)
 
 
 def option_detail(review: "ReviewModel", group: Group, option: str) -> Detail:
@@ -167,13 +167,13 @@ def option_detail(review: "ReviewModel", group: Group, option: str) -> Detail:
     for each in diagnosis.get("confused", ()):
         if each["option"] == option:
             detail.add(("taken for ", DIM), each["taken_for"], (f"  {each['count']}", BAD))
-    if seen := _seen(review):
-        _taken(detail, seen, group.name, option)
+    if observations := _observations(review):
+        _taken(detail, observations, group.name, option)
     return detail
 
 
-def _taken(detail: Detail, seen: "Observations", group: str, option: str) -> None:
-    right, wrong = seen.taken_for(group, option)
+def _taken(detail: Detail, observations: "Observations", group: str, option: str) -> None:
+    right, wrong = observations.taken_for(group, option)
     detail.add(
         "CLIP takes ",
         counted(len(right) + len(wrong), "image"),
@@ -185,10 +185,10 @@ def _taken(detail: Detail, seen: "Observations", group: str, option: str) -> Non
     if wrong:
         counts: dict[str, int] = {}
         for index in wrong:
-            counts[seen.class_of(index)] = counts.get(seen.class_of(index), 0) + 1
+            counts[observations.class_of(index)] = counts.get(observations.class_of(index), 0) + 1
         ordered = sorted(counts.items(), key=lambda pair: -pair[1])[:8]
         detail.add(("wrongly: ", DIM), ", ".join(f"{name} ({count})" for name, count in ordered))
-    detail.pictures = [_as_answered(seen, group, i) for i in _both(wrong, right, MOST_PICTURES)]
+    detail.pictures = [_as_answered(observations, group, i) for i in _both(wrong, right, MOST_PICTURES)]
 
 
 def _both(first: list[int], second: list[int], most: int) -> Iterable[int]:
@@ -205,7 +205,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
         name: of the class.
         group: the group under the cursor, which is marked.
     """
-    tree, seen = review.tree, _seen(review)
+    tree, observations = review.tree, _observations(review)
     rule = next((rule for rule in tree.rules if rule.name == name), None)
     class_name = rule.class_name if rule else name
     detail = Detail(title=rule.title if rule else name)
@@ -235,8 +235,10 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
         )
     for each in known["taken_for"]:
         detail.add(("taken for ", DIM), each["name"], (f"  {each['count']}", BAD))
-    if seen:
-        detail.pictures = [_as_classified(seen, index) for index in seen.of_class(class_name)[:MOST_PICTURES]]
+    if observations:
+        detail.pictures = [
+            _as_classified(observations, index) for index in observations.of_class(class_name)[:MOST_PICTURES]
+        ]
     return detail
 
 
@@ -246,13 +248,13 @@ def _answered(share: AnswerShare) -> list[Part]:
     return [bar(share.share, 4), (f" {'~' if share.stale else ''}{share.given}/{share.n}", style)]
 
 
-def _as_classified(seen: "Observations", index: int) -> Picture:
+def _as_classified(observations: "Observations", index: int) -> Picture:
     """Return a picture with the class that the tree predicts."""
-    true, predicted = seen.class_of(index), seen.predicted(index)
+    true, predicted = observations.class_of(index), observations.predicted(index)
     caption = "recognised" if true == predicted else f"taken for\n{predicted}"
-    return Picture(image=seen.images[index], caption=caption, good=true == predicted)
+    return Picture(image=observations.images[index], caption=caption, good=true == predicted)
 
 
-def picture_of(seen: "Observations", index: int, *, good: bool) -> Picture:
+def picture_of(observations: "Observations", index: int, *, good: bool) -> Picture:
     """Return a picture of the dev split with its class."""
-    return Picture(image=seen.images[index], caption=seen.class_of(index), good=good)
+    return Picture(image=observations.images[index], caption=observations.class_of(index), good=good)

@@ -89,8 +89,8 @@ class DetailFlow:
             case "steps":
                 return await self._happened(row)
             case "proposal" if proposal and row < len(proposal.units):
-                seen = review.measured.observations if review.measured else None
-                return change_detail(proposal, row, seen)
+                observations = review.measured.observations if review.measured else None
+                return change_detail(proposal, row, observations)
         return group_detail(review, at.group, at.option) if at.group else _nothing("no group yet")
 
     def _problem(self, problem: "Problem") -> Detail:

@@ -5,7 +5,7 @@ from typing import Final
 
 from treegen.review.context import ReviewContext
 
-_KEPT: Final = "feedback sent"
+_STORED_AS: Final = "feedback sent"
 _MOST: Final = 50
 
 
@@ -19,12 +19,12 @@ class EarlierTexts:
 
     @property
     def _texts(self) -> list[str]:
-        return list(json.loads(self._context.review.session.kept(_KEPT) or "[]"))
+        return list(json.loads(self._context.review.session.stored_text(_STORED_AS) or "[]"))
 
     def add(self, text: str) -> None:
         """Keep a text that is sent; one that was sent before becomes the last."""
         texts = [each for each in self._texts if each != text]
-        self._context.review.session.keep(_KEPT, json.dumps([*texts, text][-_MOST:]))
+        self._context.review.session.store_text(_STORED_AS, json.dumps([*texts, text][-_MOST:]))
         self._place = None
 
     def move(self, step: int, shown: str) -> str | None:

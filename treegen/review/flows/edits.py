@@ -193,18 +193,18 @@ class EditFlow:
         if name is None:
             return
         noun = self.context.review.domain.noun if self.context.review.domain else "object"
-        asked = TextDialog(
+        dialog = TextDialog(
             "Its prompt, with {} where the option goes", f"This {noun} has {{}}.", self.judge(lambda t: make(name, t))
         )
-        prompt = await self.context.ask(asked)
+        prompt = await self.context.ask(dialog)
         if prompt is None:
             return
 
         def split(text: str) -> tuple[str, ...]:
             return tuple(part.strip() for part in text.split(",") if part.strip())
 
-        asked = TextDialog("Its options, with commas between", "", self.judge(lambda t: make(name, prompt, split(t))))
-        options = await self.context.ask(asked)
+        dialog = TextDialog("Its options, with commas between", "", self.judge(lambda t: make(name, prompt, split(t))))
+        options = await self.context.ask(dialog)
         if options is not None:
             self.context.commit(f"group {show(name)}", lambda: make(name, prompt, split(options)))
 
@@ -343,9 +343,9 @@ class EditFlow:
         if chosen is None:
             return
         answer = group.options[chosen] if chosen < len(group.options) else None
-        told = f"{show(what)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
+        message = f"{show(what)} in {show(group.name)}: {show(answer) if answer else 'no answer'}"
         changes = [change for name in names for change in edits.point_rule(tree, name, group.name, answer)]
-        if self.context.commit(told, lambda: changes):
+        if self.context.commit(message, lambda: changes):
             self.context.query_one(RulesPane).unmark()
             if self.context.review.second:
                 go_to_unanswered(self.context)
@@ -354,7 +354,11 @@ class EditFlow:
         """Decide what a merge left open: one side, the other, or the tree as it stands."""
         tree = self.context.review.tree
         conflict = tree.conflicts[number]
-        choices = [f"mine: {_told(conflict, 'ours')}", f"theirs: {_told(conflict, 'theirs')}", "the tree as it stands"]
+        choices = [
+            f"mine: {_outcome(conflict, 'ours')}",
+            f"theirs: {_outcome(conflict, 'theirs')}",
+            "the tree as it stands",
+        ]
         chosen = await self.context.ask(ChoiceDialog(conflict.what, choices))
         if chosen is not None:
             side: Literal["ours", "theirs", "file"] = ("ours", "theirs", "file")[chosen]
@@ -389,7 +393,7 @@ class EditFlow:
             grid.put_cursor(grid.row + by)
 
 
-def _told(conflict: "Conflict", side: Side) -> str:
+def _outcome(conflict: "Conflict", side: Side) -> str:
     try:
         changes = changes_of(conflict, side)
     except TreegenError as error:

@@ -87,7 +87,7 @@ async def edit_file(context: ReviewContext, line: int | None) -> None:
     if review.session.is_blank:
         is_read = review.reread()
     else:  # an earlier session was resumed: saving merges
-        review.look_at_file(why_unreadable(review.session))
+        review.unreadable = why_unreadable(review.session)
         is_read = review.file_problem is None
     context.tree_changed()
     if problem := review.file_problem:

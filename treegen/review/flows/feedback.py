@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
 
 logger = logging.getLogger(__name__)
-_KEPT: Final = "feedback"
+_STORED_AS: Final = "feedback"
 _QUIET: Final = 0.5  # seconds without a key press after which typed feedback is stored
 _PAUSE: Final = 0.1  # seconds between updates of the streamed reply
 
@@ -76,9 +76,9 @@ class FeedbackFlow:
         self.running = False
 
     @property
-    def asked(self) -> ProposalReview | None:
+    def proposal_review(self) -> ProposalReview | None:
         """The last proposal, of which units may still be open."""
-        return self.proposal.asked
+        return self.proposal.current
 
     @property
     def pane(self) -> FeedbackPane:
@@ -92,7 +92,7 @@ class FeedbackFlow:
         else:
             keys = "ctrl+t other  ctrl+l from the mistakes  ctrl+o from a file  ctrl+g send"
             about = f"about {self.target.words}    {keys}"
-        self.pane.tell(about, self._talk or self._before(), self.asked)
+        self.pane.tell(about, self._talk or self._before(), self.proposal_review)
 
     @property
     def field(self) -> TextArea:
@@ -102,14 +102,14 @@ class FeedbackFlow:
     def take_up(self) -> None:
         """Go on where the last review was left: with feedback that was not sent, and with open changes."""
         session = self.context.review.session
-        self.field.text = session.kept(_KEPT)
+        self.field.text = session.stored_text(_STORED_AS)
         self.context.start(partial(self._restore, session), "restore")
         self.show()
 
     async def _restore(self, session: Session) -> None:
         """Show what was left open, unless another proposal has come meanwhile."""
         review = await asyncio.wrap_future(self._thread.submit(ProposalReview.left_in, session))
-        if review is None or self.asked is not None:
+        if review is None or self.proposal_review is not None:
             return
         self.proposal.begin(review)  # a step may have been undone while it was read
         if review.open:
@@ -137,8 +137,8 @@ class FeedbackFlow:
         if not self.context.is_shown:  # the screen is being removed: `keep_text` came before
             return
         text = self._sent.text if self.running and self._sent else self.field.text
-        if text != self.context.review.session.kept(_KEPT):
-            self.context.review.session.keep(_KEPT, text)
+        if text != self.context.review.session.stored_text(_STORED_AS):
+            self.context.review.session.store_text(_STORED_AS, text)
 
     def close(self) -> None:
         """Give up the request that runs, and wait for nobody; `keep_text` comes before."""
@@ -249,7 +249,7 @@ class FeedbackFlow:
 
     async def _request(self, feedback: Feedback, tree: Tree, dev: "Diagnosis | None") -> None:
         try:
-            proposal, asked = await asyncio.wrap_future(self._thread.submit(self._ask, feedback, tree, dev))
+            proposal, proposal_review = await asyncio.wrap_future(self._thread.submit(self._ask, feedback, tree, dev))
         except Cancelled:
             self.context.post_message(RequestFailed(feedback, "cancelled; nothing was changed"))
         except TreegenError as error:
@@ -259,7 +259,7 @@ class FeedbackFlow:
             self.context.post_message(RequestFailed(feedback, f"the request failed: {reason_of(error)}"))
             raise
         else:
-            self.context.post_message(ProposalReady(feedback, proposal, asked))
+            self.context.post_message(ProposalReady(feedback, proposal, proposal_review))
 
     def _ask(self, feedback: Feedback, tree: Tree, dev: "Diagnosis | None") -> tuple[Proposal, ProposalReview]:
         """Ask the language model and divide its proposal, on the language thread."""
@@ -292,11 +292,11 @@ class FeedbackFlow:
         return job.result()
 
     def _chat(self, workspace: Workspace) -> "Chat":
-        from treegen.llm.chat import Kept, open_chat
+        from treegen.llm.chat import ResponseCache, open_chat
         from treegen.llm.chat.manual_exchange import ManualExchange
 
         if not self.by_hand:
-            return open_chat(self.settings, workspace.domain.folder, kept=Kept(workspace.path))
+            return open_chat(self.settings, workspace.domain.folder, responses=ResponseCache(workspace.path))
 
         def give_out(request: str) -> None:
             self.context.post_message(RequestReady(request))
@@ -372,7 +372,7 @@ class FeedbackFlow:
                 case ReplyArrived():
                     self._say(message.text)
                 case ProposalReady():
-                    self._answered(message.feedback, message.proposal, message.asked)
+                    self._answered(message.feedback, message.proposal, message.proposal_review)
                 case RequestFailed():
                     self._give_back(message.feedback, message.text)
                 case PreviewsReady():
@@ -380,21 +380,23 @@ class FeedbackFlow:
         except TreegenError as error:
             self.context.complain(error)
 
-    def _answered(self, feedback: Feedback, proposal: Proposal, asked: ProposalReview) -> None:
+    def _answered(self, feedback: Feedback, proposal: Proposal, proposal_review: ProposalReview) -> None:
         """Show the proposal and ask what each change would do."""
         self.running = False
-        asked.keep(self.context.review.session)
-        count = len(asked.units)
+        proposal_review.store(self.context.review.session)
+        count = len(proposal_review.units)
         if count and self.field.text == feedback.text:
             self.field.text = ""
         keys = "enter takes one, e in your words, x leaves it, A takes all"
-        told = f"{counted(count, 'change')} proposed: {keys}" if count else "no change proposed; say it in other words"
-        self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), told]))
+        summary = (
+            f"{counted(count, 'change')} proposed: {keys}" if count else "no change proposed; say it in other words"
+        )
+        self._say("\n".join([*map(_used, proposal.conversation.attempts[-2:]), summary]))
         if self.context.pane == "ask":
             (self.pane.proposal if count else self.field).focus()
         else:
-            self.context.notify(f"{told.partition(':')[0]}; 7 shows it", timeout=5)
-        self.proposal.begin(asked)
+            self.context.notify(f"{summary.partition(':')[0]}; 7 shows it", timeout=5)
+        self.proposal.begin(proposal_review)
 
     def _give_back(self, feedback: Feedback, text: str) -> None:
         """Put the feedback of a request that failed into the field again."""

@@ -32,7 +32,7 @@ class FileWatch:
         self._stamp = _stamp_of(context.review.session)
         self._thread = DaemonThread("file")
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Compare the file if its time, its size or its place has changed."""
         session = self.context.review.session
         stamp = _stamp_of(session)
@@ -46,7 +46,7 @@ class FileWatch:
         if session.is_blank:
             self.read_again()
             return
-        self.context.review.look_at_file(unreadable)
+        self.context.review.unreadable = unreadable
         if self.changed and self.changed != before:
             text = f"{session.path.name} {self.changed}\nctrl+s asks what to do; nothing is lost"
             self.context.notify(text, severity="warning", timeout=10)

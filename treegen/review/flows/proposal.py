@@ -31,7 +31,7 @@ class ProposalFlow:
     """What the keys do to the proposed changes.
 
     Attributes:
-        asked: the last proposal, of which units may still be open.
+        current: the last proposal, of which units may still be open.
     """
 
     def __init__(self, context: ReviewContext, show_pane: Callable[[], None]) -> None:
@@ -42,43 +42,43 @@ class ProposalFlow:
             show_pane: repaints the pane of the conversation.
         """
         self.context, self._show = context, show_pane
-        self.asked: ProposalReview | None = None
+        self.current: ProposalReview | None = None
 
     @property
     def grid(self) -> ProposalGrid:
         """The list of changes."""
         return self.context.query_one(ProposalGrid)
 
-    def begin(self, asked: ProposalReview) -> None:
+    def begin(self, proposal_review: ProposalReview) -> None:
         """Review a proposal, from its first open change on."""
-        self.asked = asked
+        self.current = proposal_review
         self.follow()
         self._show()
         self._go_on(0)
 
     def follow(self) -> None:
         """Open again what was taken and is undone, look at the locks, and compute the effects on the tree as it is."""
-        if self.asked is None:
+        if self.current is None:
             return
         session = self.context.review.session
         try:
-            self.asked.follow(session)
+            self.current.follow(session)
         except TreegenError as error:
             self.context.complain(error)  # and go on: the step itself is stored, and is to be painted
-        self.asked.look_at_locks(session)
-        if self.asked.previewed is not session.tree:
-            self._preview(self.asked)
+        self.current.refresh_locks(session)
+        if self.current.previewed is not session.tree:
+            self._preview(self.current)
         self._show()
 
-    def _preview(self, asked: ProposalReview) -> None:
+    def _preview(self, proposal_review: ProposalReview) -> None:
         domain = self.context.review.domain
-        if domain and domain.images and asked.units:
-            asked.previewing, asked.previewed = True, self.context.review.tree
-            self.context.start(partial(self._compute_previews, asked), "preview")
+        if domain and domain.images and proposal_review.units:
+            proposal_review.previewing, proposal_review.previewed = True, self.context.review.tree
+            self.context.start(partial(self._compute_previews, proposal_review), "preview")
 
-    async def _compute_previews(self, asked: ProposalReview) -> None:
+    async def _compute_previews(self, proposal_review: ProposalReview) -> None:
         await asyncio.sleep(_PATIENCE)
-        trials = asked.trials(self.context.review.session)
+        trials = proposal_review.trials(self.context.review.session)
 
         def job(work: Workspace) -> "tuple[Preview, ...]":
             return trials(partial(luck.preview, work))
@@ -89,14 +89,14 @@ class ProposalFlow:
             return
         except Exception as error:
             logger.exception("what the changes would do could not be computed")
-            self.context.post_message(PreviewsReady(asked, (), reason_of(error)))
+            self.context.post_message(PreviewsReady(proposal_review, (), reason_of(error)))
         else:
-            self.context.post_message(PreviewsReady(asked, previews))
+            self.context.post_message(PreviewsReady(proposal_review, previews))
 
     def take_previews(self, message: PreviewsReady) -> None:
         """Show what the changes would do."""
-        message.asked.previewing = False
-        message.asked.previews = message.previews
+        message.proposal_review.previewing = False
+        message.proposal_review.previews = message.previews
         if message.failure:
             text = f"what the changes would do could not be computed: {message.failure}"
             self.context.notify(text, severity="warning")
@@ -104,7 +104,7 @@ class ProposalFlow:
 
     def accept(self, numbers: list[int], edits: "Sequence[Change]" = ()) -> None:
         """Make units one step, with what the reviewer words otherwise, and go on to the next."""
-        if self.asked is None:
+        if self.current is None:
             return
         if not numbers:
             self.context.notify("nothing of what was asked is open", timeout=3)
@@ -112,7 +112,7 @@ class ProposalFlow:
         session = self.context.review.session
         tree = session.tree
         try:
-            taken = self.asked.accept(session, numbers, edits)
+            taken = self.current.accept(session, numbers, edits)
         except TreegenError as error:
             self.context.complain(error)
             if session.tree is not tree:  # the step is stored, but not that it came from a proposal
@@ -124,7 +124,7 @@ class ProposalFlow:
 
     def _go_on(self, row: int) -> None:
         """Put the cursor on the next change that is open; at the end, on the first."""
-        if self.asked and (units := self.asked.next_open(row)) is not None:
+        if self.current and (units := self.current.next_open(row)) is not None:
             self.grid.put_cursor(units)
 
     def accept_one(self) -> None:
@@ -134,12 +134,12 @@ class ProposalFlow:
 
     def accept_all(self) -> None:
         """Take all open units that were asked for."""
-        if self.asked and self.context.pane == "ask":
-            self.accept(self.asked.takeable)
+        if self.current and self.context.pane == "ask":
+            self.accept(self.current.takeable)
 
     def _under_cursor(self) -> "ChangeGroup | None":
         row = self.grid.row
-        return self.asked.units[row] if self.asked and row < len(self.asked.units) else None
+        return self.current.units[row] if self.current and row < len(self.current.units) else None
 
     def edit(self) -> None:
         """Take the unit under the cursor in the reviewer's own words."""
@@ -147,7 +147,7 @@ class ProposalFlow:
 
     async def _edit(self) -> None:
         unit = self._under_cursor()
-        if self.asked is None or unit is None or self.asked.fates[unit.number] != "open":
+        if self.current is None or unit is None or self.current.fates[unit.number] != "open":
             return
         text = wording(unit)
         if text is not None:
@@ -166,8 +166,8 @@ class ProposalFlow:
 
     async def _point(self, unit: "ChangeGroup", change: RuleChanged) -> None:
         """Ask which option of the proposed group a class gets."""
-        assert self.asked
-        group = self.asked.proposed.group(change.group)
+        assert self.current
+        group = self.current.proposed.group(change.group)
         options = group.options if group else ()
         at = options.index(change.new) if change.new in options else len(options)
         title = f"{show(change.class_name)} in {show(change.group)}"
@@ -181,14 +181,14 @@ class ProposalFlow:
 
     async def _reject(self) -> None:
         unit = self._under_cursor()
-        if self.asked is None or unit is None:
+        if self.current is None or unit is None:
             return
-        if self.asked.fates[unit.number] == "taken":
+        if self.current.fates[unit.number] == "taken":
             self.context.notify("taken already; u undoes", timeout=3)
-        elif self.asked.fates[unit.number] == "open":
+        elif self.current.fates[unit.number] == "open":
             why = await self.context.ask(TextDialog("Why not? (may stay empty; the next request tells it)"))
             if why is not None:
-                self.asked.reject(self.context.review.session, unit.number, why.strip())
+                self.current.reject(self.context.review.session, unit.number, why.strip())
                 self._show()
                 self._go_on(unit.number)
 
@@ -197,12 +197,12 @@ class ProposalFlow:
         self.context.converse(self._clear, "clear")
 
     async def _clear(self) -> None:
-        if self.asked is None:
+        if self.current is None:
             return
-        if count := self.asked.open:
+        if count := self.current.open:
             title = f"{count} of the changes are still open"
             if await self.context.ask(ChoiceDialog(title, ["clear the list", "keep it"])) != 0:
                 return
         ProposalReview.forget(self.context.review.session)
-        self.asked = None
+        self.current = None
         self._show()

@@ -67,7 +67,7 @@ def _tell_saved(context: ReviewContext) -> None:
 async def _resolve(context: ReviewContext, error: ConflictError) -> bool:
     """Ask what to do with what somebody else did to the file; return whether the tree is in it now."""
     session = context.review.session
-    context.review.look_at_file(why_unreadable(session))
+    context.review.unreadable = why_unreadable(session)
     problem = context.review.file_problem
     kept, another, wait = "it is kept in .treegen/", "save mine under another name", "wait"
     if not session.path.exists():

@@ -56,9 +56,11 @@ class ConfusionPane(PaneGrid):
     def show(self, context: ReviewContext) -> None:
         """Repaint the matrix of the last score."""
         self._review_context, review = context, context.review
-        seen = review.measured.observations if review.measured else None
+        observations = review.measured.observations if review.measured else None
         accepts = class_filter(self.filter, review)
-        self._take(seen, [k for k, name in enumerate(seen.classes) if accepts(name)] if seen else [])
+        self._take(
+            observations, [k for k, name in enumerate(observations.classes) if accepts(name)] if observations else []
+        )
         names = [printable(name) for name in self._names]
         most = max(self.matrix.counts.values(), default=0)
         room = max(self.scrollable_content_region.height // 3, 3)
@@ -72,16 +74,22 @@ class ConfusionPane(PaneGrid):
         first = widths_of(["label"], len(self.rows), cell, least=8, most=_NAME)[0]
         columns = [Column(head="label", width=first)]
         columns += [Column(head=names[k], width=max(2, len(str(most))), right=True) for k in self.predicted]
-        note = f"no class passes &{self.filter}; escape shows all" if self.filter and seen else unseen_note(review)
+        note = (
+            f"no class passes &{self.filter}; escape shows all" if self.filter and observations else unseen_note(review)
+        )
         self.fill(columns, len(self.rows), cell, self._tone_of, note, heads=min(longest, room) if self.rows else 1)
         total = len(self._names)
         self.passing = f"{len(self.rows)} of {total}"
         wrong = sum(self.matrix.counts[pair] for pair in self.matrix.confused)
         self.entitle(
             "confusion",
-            f"&{self.filter}: {self.passing}" if self.filter else counted(total, "class", "classes") if seen else "",
-            f"· {wrong} of {counted(len(seen.images), 'dev image')} wrong" if seen else "",
-            "· of the tree before" if seen and review.stale else "",
+            f"&{self.filter}: {self.passing}"
+            if self.filter
+            else counted(total, "class", "classes")
+            if observations
+            else "",
+            f"· {wrong} of {counted(len(observations.images), 'dev image')} wrong" if observations else "",
+            "· of the tree before" if observations and review.stale else "",
         )
         self.tell_cell()
 
@@ -90,15 +98,15 @@ class ConfusionPane(PaneGrid):
         if self._review_context:
             self.show(self._review_context)
 
-    def _take(self, seen: "Observations | None", rows: Sequence[int]) -> None:
+    def _take(self, observations: "Observations | None", rows: Sequence[int]) -> None:
         """Take the counts, and as columns the rows and what their images are taken for."""
         self.matrix = ConfusionMatrix(counts={}, totals={})
         self._names, self.rows, self.predicted = (), (), ()
-        if seen:
-            self.matrix = confusion_matrix([image.label for image in seen.images], seen.predictions)
+        if observations:
+            self.matrix = confusion_matrix([image.label for image in observations.images], observations.predictions)
             shown = set(rows)
             columns = shown | {predicted for true, predicted in self.matrix.counts if true in shown}
-            self._names, self.rows, self.predicted = seen.classes, rows, sorted(columns)
+            self._names, self.rows, self.predicted = observations.classes, rows, sorted(columns)
 
     def _tone_of(self, row: int, column: int) -> str:
         if column == 0:

@@ -91,7 +91,7 @@ class FeedbackPane(Vertical):
         """Make a pane without a conversation."""
         super().__init__(id=id)
         self._about, self._talk = "", ""
-        self._asked: ProposalReview | None = None
+        self._proposal_review: ProposalReview | None = None
 
     def compose(self) -> ComposeResult:
         """Compose target, text, conversation, proposal, and details of the change under the cursor."""
@@ -114,21 +114,21 @@ class FeedbackPane(Vertical):
     @property
     def entry(self) -> Widget:
         """The widget that gets the focus when the pane is shown."""
-        return self.proposal if self._asked and self._asked.open else self.field
+        return self.proposal if self._proposal_review and self._proposal_review.open else self.field
 
-    def tell(self, about: str, talk: str, asked: "ProposalReview | None") -> None:
+    def tell(self, about: str, talk: str, proposal_review: "ProposalReview | None") -> None:
         """Show where the conversation is.
 
         Args:
             about: what the next feedback is about.
             talk: what was said last; its last lines are shown.
-            asked: the last proposal.
+            proposal_review: the last proposal.
         """
-        self._about, self._talk, self._asked = about, talk, asked
+        self._about, self._talk, self._proposal_review = about, talk, proposal_review
         self._paint()
 
     def show(self, context: ReviewContext) -> None:
-        """Repaint what was told last."""
+        """Repaint what was shown last."""
         self._paint()
 
     def _paint(self) -> None:
@@ -137,7 +137,7 @@ class FeedbackPane(Vertical):
         talk = self.query_one("#talk", Static)
         talk.update("\n".join(map(printable, lines)))
         talk.display = bool(lines)
-        self._show_units(self._asked)
+        self._show_units(self._proposal_review)
         self._show_whole()
 
     def on_grid_moved(self) -> None:
@@ -146,35 +146,35 @@ class FeedbackPane(Vertical):
 
     def _show_whole(self) -> None:
         """Show what does not fit in a grid row: all sentences, p, and why the change is refused."""
-        asked, row = self._asked, self.proposal.row
+        proposal_review, row = self._proposal_review, self.proposal.row
         lines = list[str]()
-        if asked and row < len(asked.units):
-            unit = asked.units[row]
+        if proposal_review and row < len(proposal_review.units):
+            unit = proposal_review.units[row]
             lines = [*unit.sentences, f"refused: {unit.refused}" if unit.refused else ""]
-            if row < len(asked.previews):
-                preview = asked.previews[row]
+            if row < len(proposal_review.previews):
+                preview = proposal_review.previews[row]
                 lines += [preview.failure, "" if unit.refused else _tested(preview)]
         self.query_one("#whole", Static).update("\n".join(printable(line) for line in lines if line))
 
-    def _show_units(self, asked: "ProposalReview | None") -> None:
+    def _show_units(self, proposal_review: "ProposalReview | None") -> None:
         grid = self.proposal
-        if asked is None:
+        if proposal_review is None:
             grid.fill([], 0, lambda r, c: "", note="write what to change, then ctrl+g")
             grid.entitle("proposed changes")
             return
-        units, previews, fates = asked.units, asked.previews, asked.fates
-        unknown = "..." if asked.previewing else "-"
+        units, previews, fates = proposal_review.units, proposal_review.previews, proposal_review.fates
+        unknown = "..." if proposal_review.previewing else "-"
 
         def cell(row: int, column: int) -> str:
             unit = units[row]
             mark = _MARKS[fates[row]] or ("locked" if unit.refused else "outside" if unit.outside else "")
             known = row < len(previews) and not unit.refused
             change, right, wrong = _effect(previews[row]) if known else (unknown, "", "")
-            change = f"~{change}" if known and asked.previewing and fates[row] == "open" else change
+            change = f"~{change}" if known and proposal_review.previewing and fates[row] == "open" else change
             return (mark, change, right, wrong, "; ".join(unit.sentences))[column]
 
         def tone(row: int, column: int) -> str:
-            if fates[row] != "open" or units[row].refused or (asked.previewing and 0 < column < 4):
+            if fates[row] != "open" or units[row].refused or (proposal_review.previewing and 0 < column < 4):
                 return "dim"
             if column == 1 and row < len(previews) and previews[row].shows_difference:
                 return "good" if (previews[row].difference or 0) > 0 else "bad"
@@ -188,7 +188,7 @@ class FeedbackPane(Vertical):
             Column(head="change", width=max([6, *(len("; ".join(unit.sentences)) for unit in units)])),
         ]
         grid.fill(columns, len(units), cell, tone, "it proposes no change")
-        grid.entitle("proposed changes", f"{asked.open} of {len(units)} open")
+        grid.entitle("proposed changes", f"{proposal_review.open} of {len(units)} open")
 
 
 def _effect(preview: "Preview") -> tuple[str, str, str]:

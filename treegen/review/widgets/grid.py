@@ -21,7 +21,7 @@ from textual.widget import Widget
 from treegen.review.drawing import characters
 from treegen.text import printable
 
-_KEPT: Final = 500  # cached rows
+_MOST_CACHED: Final = 500  # cached rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +264,7 @@ class Grid(ScrollView, can_focus=True):
             text = lines[y] if y < len(lines) else ""
             return Strip([Segment(set_cell_size(text, width), base + self._style("dim"))])
         if y < self._heads:
-            return self._line(lambda n, c: Segment(self._head(n, c, y), self._head_look(n, base)), width, base)
+            return self._line(lambda n, c: Segment(self._head(n, c, y), self._head_style(n, base)), width, base)
         row = y - self._heads + self.scroll_offset.y
         return Strip.blank(width, base) if row >= self._rows else self._row_strip(row, width, base)
 
@@ -275,11 +275,11 @@ class Grid(ScrollView, can_focus=True):
         strip = self._strips.get(key)
         if strip is None:
             strip = self._strips[key] = self._line(
-                lambda n, c: Segment(self._fitted(self._cell(row, n), c), self._look(row, n, base)),
+                lambda n, c: Segment(self._fitted(self._cell(row, n), c), self._cell_style(row, n, base)),
                 width,
-                self._look(row, -1, base),
+                self._cell_style(row, -1, base),
             )
-            if len(self._strips) > _KEPT:
+            if len(self._strips) > _MOST_CACHED:
                 self._strips.pop(next(iter(self._strips)))
         return strip
 
@@ -318,7 +318,7 @@ class Grid(ScrollView, can_focus=True):
         letters = [""] * (self._heads - len(letters)) + letters
         return self._fitted(letters[line], column)
 
-    def _head_look(self, number: int, base: Style) -> Style:
+    def _head_style(self, number: int, base: Style) -> Style:
         style = base + self.get_component_rich_style("grid--head", partial=True)
         if self._heads > 1 and number == self.column and self.has_focus:
             style += self.get_component_rich_style("grid--cursor", partial=True)
@@ -333,7 +333,7 @@ class Grid(ScrollView, can_focus=True):
             text = " " * (column.width - length) + text
         return set_cell_size(text, column.width + self.GAP)
 
-    def _look(self, row: int, column: int, base: Style) -> Style:
+    def _cell_style(self, row: int, column: int, base: Style) -> Style:
         tone = self._tone(row, column) if column >= 0 else ""
         style = base + self._style(tone)
         if row != self.row:

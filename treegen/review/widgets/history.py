@@ -57,8 +57,10 @@ class HistoryPane(Vertical):
         self._rows = [*(number for number, _ in steps), *revisions]
         for revision in revisions:
             score = as_tested(scores.get(revision.id))
-            told = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
-            rows.append(("revision", str(revision.id), f"{revision.created}  {revision.author}  {told}{revision.note}"))
+            accuracy = f"test {100 * score['test']['accuracy']:.1f} %  " if score else ""
+            rows.append(
+                ("revision", str(revision.id), f"{revision.created}  {revision.author}  {accuracy}{revision.note}")
+            )
         most = max((len(row[2]) for row in rows), default=4)
         columns = [
             Column(head="", width=8),

@@ -219,32 +219,32 @@ class ImagesPane(Vertical):
             broken.update(f"{current.image.name}: {error}")
         doubtful = current.mistake and current.mistake.label_doubtful
         self._show_instead(current.mistake if doubtful else None)
-        self._say("\n".join(map(printable, self._said(current))))
+        self._say("\n".join(map(printable, self._remarks(current))))
 
     def _say(self, text: str) -> None:
         """Show a text above the pictures; without one it takes no room."""
-        said = self.query_one("#said", Static)
-        said.update(text)
-        said.display = bool(text)
+        line = self.query_one("#said", Static)
+        line.update(text)
+        line.display = bool(text)
 
     def _show_instead(self, doubtful: "Mistake | None") -> None:
         """Show beside a picture whose label may be wrong one of the class that it looks like."""
         instead, beside, review = self.query_one("#instead", Image), self.query_one("#beside"), self._review
         instead.image, beside.display = None, False
-        seen = review.measured.observations if review.measured else None
-        if doubtful is None or seen is None or review.domain is None or review.domain.images is None:
+        observations = review.measured.observations if review.measured else None
+        if doubtful is None or observations is None or review.domain is None or review.domain.images is None:
             return
-        if alike := seen.of_class(doubtful.predicted):
+        if alike := observations.of_class(doubtful.predicted):
             index = alike[-1]  # one that is rightly classified, if there is any
             with suppress(ValueError):  # it cannot be read any more
-                instead.image = open_picture(seen.images[index], review.domain.images.crop)
+                instead.image = open_picture(observations.images[index], review.domain.images.crop)
                 beside.display = True
                 entitle(beside, doubtful.predicted)
 
     def _opinion(self, current: BrowsedImage) -> Opinion | None:
         return stored_opinion(self._review.session.store, self._review.tree, current.image.digest)
 
-    def _said(self, current: BrowsedImage) -> "Iterator[str]":
+    def _remarks(self, current: BrowsedImage) -> "Iterator[str]":
         """Yield what a doubtful label looks like, and what a vision model sees in the picture."""
         mistake = current.mistake
         if mistake and mistake.label_doubtful:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from treegen.text import quote
+from treegen.text import first_of, quote
 from treegen.tree.changes.interface import Answer, Change, ChangeError, MutableTree, Swap
 from treegen.tree.changes.order import arranged, describe_order, describe_position, following, inserted, renamed
 
@@ -37,8 +37,7 @@ class GroupAdded(_WholeGroup):
         parts = []
         for option in self.options:
             names = [quote(name) for name, answer in self.answers if answer == option]
-            listing = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            parts.append(f"{quote(option)} ({listing})" if names else quote(option))
+            parts.append(f"{quote(option)} ({first_of(names, 3)})" if names else quote(option))
         place = describe_position(self.after)
         return f"group {quote(self.group)} added {place}: {quote(self.prompt)} with {', '.join(parts)}"
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from treegen.text import quote
+from treegen.text import first_of, quote
 
 
 def inserted(entries: dict[str, Any], key: str, value: Any, before: str | None) -> dict[str, Any]:
@@ -64,9 +64,8 @@ def describe_order(old: Sequence[str], new: Sequence[str]) -> str:
     unmoved = set(longest_common(old, new))
     moved = [name for name in new if name not in unmoved]
     before = dict(zip(new, [None, *new], strict=False))
-    parts = [f"{quote(name)} {describe_position(before[name])}" for name in moved[:3]]
-    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-    return f"moved: {', '.join(parts)}{more}"
+    parts = [f"{quote(name)} {describe_position(before[name])}" for name in moved]
+    return f"moved: {first_of(parts, 3)}"
 
 
 def longest_common(old: Sequence[str], new: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from treegen.errors import ProblemsError
-from treegen.text import quote
+from treegen.text import first_of, quote
 from treegen.tree.changes import (
     ABSENT,
     Answer,
@@ -305,9 +305,7 @@ class _Merge:
             and self._answer_of(draft, name, group) != self._answer_of(base, name, group)
         ]
         if answered:
-            names = ", ".join(map(quote, answered[:3])) + (
-                f" and {len(answered) - 3} more" if len(answered) > 3 else ""
-            )
+            names = first_of([*map(quote, answered)], 3)
             message = f"{other(side)} changed the prompt of {quote(group)}"
             self.notes.append(f"{message}, and {side} answered the old one for {names}: do the answers still fit?")
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from treegen.errors import ProblemsError
 from treegen.files import read_text
 from treegen.text import did_you_mean, printable, show
-from treegen.tree.document import Document, digest_of, parse_json, save, tree_from, unwritable
+from treegen.tree.document import Document, digest_of, parse_json, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.validation.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
 from treegen.tree.validation.normalise import normalise
@@ -350,28 +350,6 @@ def approval_problems(tree: Tree) -> Iterator[Problem]:
     if tree.review and tree.review.digest != digest_of(tree):
         message = f"approved by {show(tree.review.by)} on {show(tree.review.at)}, and changed since"
         yield Problem(code="TG303", pointer="/review/digest", message=message)
-
-
-def fix_file(
-    path: Path,
-    checked: CheckResult,
-    *,
-    classes: Sequence[str] | None = None,
-    domain: str | None = None,
-    before: str | None = None,
-) -> CheckResult:
-    """Apply the certain fixes to a tree file and write it canonically.
-
-    A file that would lose something stays as it is: wrong types, a duplicate key, a broken review.
-
-    Returns:
-        The remaining findings in the file.
-    """
-    fixed, _ = fix_all(checked, classes=classes, domain=domain)
-    if fixed is None:
-        return checked
-    save(path, fixed, before=before)
-    return check_file(path, classes=classes, domain=domain)
 
 
 def fix_all(

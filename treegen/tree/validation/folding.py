@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from treegen.text import show
+from treegen.text import first_of, show
 from treegen.tree.validation.problems import Problem, path_of
 
 _LEAST: Final = 4  # of one kind; fewer take no more room than the sentence
-#: code -> the sentence for several of it; every other code is told by its first, with the number of others
+#: code -> the sentence for several of it; every other code is shown by its first, with the number of others
 _SENTENCES: Final = {
     "TG201": "{count} classes without a rule: {names}; give their options in every group",
     "TG201 rule": "{count} rules that answer nothing: {names}; give their options in at least one group",
@@ -54,9 +54,7 @@ def _group(problem: Problem) -> str:
 
 def _as_one(same: Sequence[Problem], most: int | None) -> Problem:
     first, names = same[0], [_subject(problem) for problem in same]
-    listed = ", ".join(names[:most])
-    if most is not None and len(names) > most:
-        listed += f" and {len(names) - most} more"
+    listed = first_of(names, len(names) if most is None else most)
     sentence = _SENTENCES.get(_sentence_of(first))
     if sentence is None:
         others = ", ".join(dict.fromkeys(names[1:][:most]))
