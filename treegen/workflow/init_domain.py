@@ -219,10 +219,9 @@ def _what_shows(images: int, classes: int) -> Iterator[str]:
 
     test, enough = images // 2, max(images, classes * _ENOUGH) // 2
     now, then = (minimum_detectable_effect(n, _DISAGREEING) for n in (test, enough))
-    shown = f"only differences of {100 * now:.0f} points or more" if now else "no difference"
-    yield f"{test} test images would show {shown} between two trees" + (
-        f", {enough} those of {100 * then:.0f}" if then and enough > test else ""
-    )
+    least = f"a difference of {100 * now:.0f} points at least" if now else "no difference"
+    more = f", {enough} one of {100 * then:.0f}" if then and enough > test else ""
+    yield f"of two trees that disagree on {100 * _DISAGREEING:.0f} % of them, {test} test images show {least}{more}"
 
 
 def noun_of(images: Path) -> str:

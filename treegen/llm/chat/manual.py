@@ -112,14 +112,13 @@ class ManualChat:
 
     def _hand_out(self, file: Path, text: str) -> None:
         """Copy a request that was written to a file to the clipboard too, and say what to do with it."""
-        certain = copy(text)
-        where = f"on the clipboard and in {file}" if certain else f"in {file}, and on the clipboard if the terminal can"
-        print(f"The request is {where}: paste all of it into a chat window.", file=sys.stderr)
-        print(
-            f"Then paste the reply here and end it with a line that contains only {END!r}, or with Ctrl-D; "
-            f"or save it as {self._reply_file} and press Enter:",
-            file=sys.stderr,
+        copied = "it is on the clipboard" if copy(text) else "it is on the clipboard if your terminal allows that"
+        lines = (
+            f"1. Paste all of {file} into a chat window ({copied}).",
+            f"2. Paste the reply here, and end it with a line that contains only {END!r} or with Ctrl-D;",
+            f"   or save it as {self._reply_file} and press Enter.",
         )
+        print("\n".join(lines), file=sys.stderr)
 
     @property
     def _reply_file(self) -> Path | None:
