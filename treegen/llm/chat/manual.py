@@ -15,7 +15,6 @@ from treegen.llm.chat.clipboard import copy
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 END: Final = "."
-_LONGEST_NAME: Final = 250  # of a file that is typed
 
 
 class AnswerNeededError(WaitingError):
@@ -131,7 +130,7 @@ class ManualChat:
         That one counts only if it was saved since the request was written: an older one answers another request.
         """
         file = Path(typed.strip()) if typed.strip() else self._reply_file
-        if file is None or len(typed) > _LONGEST_NAME or not file.is_file():
+        if file is None or not os.path.isfile(file):  # noqa: PTH113  # False for what no file can be called
             if file is not None and not typed.strip():
                 print(f"{file} is not there yet", file=sys.stderr)
             return None
