@@ -49,6 +49,8 @@ def command(
     say(f"wrote {written.path}: {written.classes} classes")
     if written.files:
         say(written.files)
+    if written.few:
+        tell(f"note: {written.few}")
     if is_step():
         return
     chosen = "" if model else " --model NAME"

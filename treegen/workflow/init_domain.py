@@ -85,13 +85,14 @@ _SAYS_NOTHING: Final = ("datasets", "documents", "downloads", "files", "projects
 class Written:
     """The file that was written, its number of classes, and what a user should know.
 
-    `files` says what will become of the picture files; empty without images.
+    `files` says what will become of the picture files, and `few` which classes have too few; empty without images.
     """
 
     path: Path
     classes: int
     notes: tuple[str, ...]
     files: str = ""
+    few: str = ""
 
 
 def write_domain(
@@ -160,13 +161,13 @@ def write_domain(
         record(folder, requests)
     domain, problems = read_domain(path)
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
-    files = ""
+    files, few = "", ""
     if images and domain:
         notes += _like_splits(images, folders) if source.startswith("folder") else []
         notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
-        files, more = _files(domain)
+        files, few, more = _files(domain)
         notes += more
-    return Written(path=path, classes=len(names), notes=tuple(notes), files=files)
+    return Written(path=path, classes=len(names), notes=tuple(notes), files=files, few=few)
 
 
 def class_names_in(images: Path) -> tuple[str, ...]:
@@ -182,16 +183,16 @@ def class_names_in(images: Path) -> tuple[str, ...]:
     return names
 
 
-def _files(domain: Domain) -> tuple[str, list[str]]:
-    """Count the picture files of a domain that was just written; return the line and further notes."""
+def _files(domain: Domain) -> tuple[str, str, list[str]]:
+    """Count the picture files of a domain that was just written; return the line, `few_images` and further notes."""
     assert domain.images is not None
     try:
         found = survey_images(domain)
     except InputError as error:
         other = "; or `treegen init` with --image-folder DIR" if "`folder` below [images]" in error.tip else ""
-        return "", [f"{error.message}; {error.tip}{other}"]
+        return "", "", [f"{error.message}; {error.tip}{other}"]
     few = few_images(domain.classes, Counter(image.label for image in found.images))
-    return found.files.sentence(below(domain.images.root, domain.folder)), [*found.notes, *([few] if few else [])]
+    return found.files.sentence(below(domain.images.root, domain.folder)), few, list(found.notes)
 
 
 def few_images(classes: Sequence[str], counts: Mapping[int, int]) -> str:
