@@ -201,7 +201,7 @@ open(sys.argv[1], "w").write(json.dumps([answers, termios.tcgetattr(0) == before
 
 
 def in_terminal(folder: Path, *pastes: bytes, messages: Path | None = None) -> tuple[list[str], bool, str]:
-    """Runs the program in a terminal of its own and pastes each text when it is asked for; with a file of messages or not.
+    """Runs the program in a terminal of its own and pastes each text when it is asked for.
 
     Returns the answers, whether the terminal's settings were given back, and what was shown.
     """
@@ -262,7 +262,7 @@ def test_an_empty_or_broken_paste_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_a_reply_in_a_file_is_named_or_lies_beside_the_request(tmp_path: Path) -> None:
-    """Each request is new; the first reply is typed by its file's name, the second pasted, and both end with the line."""
+    """The first reply is given by the name of its file, the second is pasted."""
     saved = tmp_path / "saved.json"
     saved.write_text("from a file", encoding="utf-8")
     answers, restored, shown = in_terminal(
@@ -280,7 +280,7 @@ def test_enter_alone_reads_the_reply_saved_after_the_request(tmp_path: Path) -> 
     os.utime(messages, ns=(reply.stat().st_mtime_ns - 10**9,) * 2)
     assert in_terminal(tmp_path, b"\n", messages=messages)[0] == ["of a minute ago"]
     os.utime(reply, ns=(messages.stat().st_mtime_ns - 10**9,) * 2)
-    answers, _, shown = in_terminal(tmp_path, b"\npasted\n.\n", messages=messages)
+    answers, *_ = in_terminal(tmp_path, b"\npasted\n.\n", messages=messages)
     assert "pasted\n" in answers[0]
     assert answers[0].strip() == "pasted"
 
