@@ -51,7 +51,7 @@ class StartOptions:
         from treegen.config.domain import load_domain
 
         manual = (self.model or load_domain(folder).llm.model) == "manual"
-        messages = self.messages or (folder / "request.txt" if manual and not self.answers else None)
+        messages = self.messages or (folder / "request.txt" if manual else None)
         single = (("--api-base", self.api_base), ("--messages", messages), ("--max-cost", self.max_cost))
         given = [word for option, value in single if value is not None for word in (option, str(value))]
         repeated = [("--answer", file) for file in self.answers] + [("--notes", file) for file in self.notes]
