@@ -1,4 +1,4 @@
-"""Which encoders `treegen start` offers, and which is its default: by what is on this disk and what can be downloaded."""
+"""Which encoders `treegen start` offers, and its default: by what is on this disk and what can be downloaded."""
 
 from collections.abc import Callable
 

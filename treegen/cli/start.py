@@ -182,6 +182,8 @@ def _plan(options: StartOptions, encoder: EncoderChoice, images: Path, folder: P
     )
     if options.asks:
         plan = _confirmed(plan)
+        if notes:
+            tell(f"(`--notes {notes[0]}` gives them again, should you continue later)")
     if plan.model.name != "manual":
         require("llm")
     return plan
