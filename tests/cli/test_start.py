@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -105,27 +106,65 @@ def test_a_key_in_the_environment_makes_its_provider_the_default(
 class TestOnATerminal:
     pytestmark = NEEDS_TMUX
 
-    def test_each_question_has_a_default_and_a_choice_is_made_by_number(self, place: Path, tmp_path: Path) -> None:
-        """Return five times, `bundled` by its name; the request for the chat window is waiting then."""
-        terminal = Terminal(tmp_path)
+    @pytest.fixture
+    def terminal(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
+        """In the folder of pictures, with no network."""
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        monkeypatch.setenv("HF_HOME", str(place / "no-models"))
+        terminal = Terminal(place)
         try:
-            terminal.start(sys.executable, "-m", "treegen", "start", "--messages", "ask.txt", "--answer", "reply.txt")
-            terminal.shows("Your pictures")
-            terminal.press("Enter")  # photos, which is there
-            terminal.shows("Folder for the tree")
-            terminal.press("birds", "Enter")
-            terminal.shows("One thing of it is called")
-            terminal.press("creature", "Enter")
-            terminal.shows("Features that tell the classes apart")
-            terminal.press("colour, form", "Enter")
-            terminal.shows("605 MB")
-            terminal.press("4", "Enter")
-            terminal.shows("copy the request to a chat window")
-            terminal.press("Enter")
-            terminal.shows("ended with 0")
+            yield terminal
         finally:
             terminal.stop()
+
+    def test_a_letter_changes_what_was_found_out(self, place: Path, terminal: Terminal) -> None:
+        """Hints are typed, the notes are asked for again where there is no file, folder, noun and CLIP are changed."""
+        (place / "notes.json").write_text('{"Abrosk": "mainly white, one horn"}', encoding="utf-8")
+        terminal.start(sys.executable, "-m", "treegen", "start", "--messages", "ask.txt", "--answer", "reply.txt")
+        terminal.shows("Hints: visual features")  # the pictures are found
+        terminal.press("colour, form", "Enter")
+        terminal.shows("Notes: a file of")
+        terminal.press("nosuch.json", "Enter")
+        terminal.shows("nosuch.json: no such file")
+        terminal.press("notes.json", "Enter")
+        terminal.shows("HF_HUB_OFFLINE is set")
+        terminal.shows("Enter goes on, a letter changes one")
+        terminal.press("f", "Enter")
+        terminal.shows("Folder for the tree")
+        terminal.press("birds", "Enter")
+        terminal.shows("f  folder   birds")
+        terminal.press("n", "Enter")
+        terminal.shows("One thing of it is called")
+        terminal.press("creature", "Enter")
+        terminal.shows("n  noun     creature")
+        terminal.press("c", "Enter")
+        terminal.shows("605 MB")
+        terminal.press("1", "Enter")
+        terminal.shows("c  CLIP     bundled")
+        terminal.press("x", "Enter")
+        terminal.shows("type f, n, c or m")
+        terminal.press("Enter")
+        terminal.shows("ended with 0")
         domain = tomllib.loads((place / "birds" / "domain.toml").read_text(encoding="utf-8"))
         assert (domain["noun"], domain["hints"]) == ("creature", ["colour", "form"])
         assert (domain["encoder"]["name"], domain["llm"]["model"]) == ("bundled", "manual")
-        assert (place / "ask.txt").is_file()
+        assert "mainly white, one horn" in (place / "ask.txt").read_text(encoding="utf-8")
+
+    @pytest.mark.slow
+    def test_return_alone_leads_to_a_score_with_a_reply_that_was_saved(self, place: Path, terminal: Terminal) -> None:
+        """The request lies in the new folder, Enter reads the reply beside it; what comes next is said at the end."""
+        folder = place / f"{place.name}-tree"
+        terminal.start(sys.executable, "-m", "treegen", "start", "--no-review")
+        terminal.shows("Hints: visual features")
+        terminal.press("Enter")
+        terminal.shows("Notes: a file of")
+        terminal.press("Enter")
+        terminal.shows("Enter goes on, a letter changes one")
+        terminal.press("Enter")
+        terminal.shows("and press Enter.")
+        (folder / "reply.txt").write_text(json.dumps({**json.loads(TREE), "domain": folder.name}), encoding="utf-8")
+        terminal.press("Enter")
+        screen = terminal.shows("ended with 0")
+        assert "test split" in screen
+        assert screen.count("next:") == 1
+        assert screen.index("next:") > screen.index("test split")

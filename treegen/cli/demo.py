@@ -53,7 +53,7 @@ def command(folder: Path, model: str | None, encoder: EncoderChoice) -> None:
     _summary(Path(tree))
     say(
         f"\n{time.monotonic() - started:.0f} s in all. Next: edit {folder}/tree.json and score it again, "
-        "or start your own domain with `treegen init`."
+        "or `treegen start` with pictures of your own."
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from treegen.cli.options import PATH
+from treegen.cli.steps import is_step
 
 
 @click.command("init")
@@ -48,5 +49,9 @@ def command(
     say(f"wrote {written.path}: {written.classes} classes")
     if written.files:
         say(written.files)
+    if written.few:
+        tell(f"note: {written.few}")
+    if is_step():
+        return
     chosen = "" if model else " --model NAME"
     tell(f"next: edit it, then `treegen draft {folder}{chosen}`")

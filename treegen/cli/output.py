@@ -201,7 +201,7 @@ def _waiting() -> "Progress":
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     text = TextColumn("{task.description}", markup=False)
-    return Progress(SpinnerColumn(), text, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+    return Progress(SpinnerColumn(), text, TimeElapsedColumn(), console=Console(file=sys.stderr), transient=True)
 
 
 def _counting() -> "Progress":

@@ -2,8 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,15 +13,15 @@ from treegen.cli.steps import run_step
 from treegen.text import counted, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from treegen.doctor.choices import Choice
 
 _SHOWN: Final = 6  # class names that are listed
-_USUAL: Final = (
-    "images",
-    "pictures",
-    "photos",
-    "data",
-)  # folders that are offered; their names say nothing
+_HINTS: Final = "Hints: visual features that tell the classes apart, with commas"
+_NOTES: Final = "Notes: a file of what is known of each class and a language model may not know"
+_FOLDER: Final = "Folder for the tree"
+_NOUN: Final = "One thing of it is called (bird, car, mushroom)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +46,56 @@ class StartOptions:
         """Whether there is somebody to ask."""
         return not self.yes and sys.stdin.isatty() and sys.stderr.isatty()
 
-    @property
-    def llm_arguments(self) -> list[str]:
-        """The options that `draft` takes too."""
-        single = (("--api-base", self.api_base), ("--messages", self.messages), ("--max-cost", self.max_cost))
+    def llm_arguments(self, folder: Path) -> list[str]:
+        """Return the options that `draft` takes too; a request to a chat window goes into the folder by default."""
+        from treegen.config.domain import load_domain
+
+        manual = (self.model or load_domain(folder).llm.model) == "manual"
+        messages = self.messages or (folder / "request.txt" if manual else None)
+        single = (("--api-base", self.api_base), ("--messages", messages), ("--max-cost", self.max_cost))
         given = [word for option, value in single if value is not None for word in (option, str(value))]
         repeated = [("--answer", file) for file in self.answers] + [("--notes", file) for file in self.notes]
         return [*given, *(word for option, file in repeated for word in (option, str(file)))]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a new domain is made of, as it stands before the person confirms it."""
+
+    images: Path
+    folder: Path
+    noun: str
+    hints: tuple[str, ...]
+    encoder: "Choice"
+    model: "Choice"
+    notes: tuple[Path, ...]
+    encoders: "Sequence[Choice]" = field(repr=False)
+    models: "Sequence[Choice]" = field(repr=False)
+
+    @property
+    def lines(self) -> list[str]:
+        """Each part with the letter that changes it."""
+        return [
+            f"  f  folder   {self.folder}",
+            f"  n  noun     {self.noun}",
+            f"  c  CLIP     {self.encoder.name}: {self.encoder.words}",
+            f"  m  model    {self.model.name}: {self.model.words}",
+        ]
+
+    @property
+    def command(self) -> list[str]:
+        """The command that writes the domain."""
+        given = [("--images", str(self.images)), ("--noun", self.noun), *(("--hint", hint) for hint in self.hints)]
+        given += [("--encoder", self.encoder.name), ("--model", self.model.name)]
+        return ["init", str(self.folder), *(word for pair in given for word in pair)]
+
+
 @click.command("start")
 @click.argument("folder", type=PATH, required=False, metavar="[DIR]")
 @click.option("--images", type=PATH, metavar="PATH", help="One folder of images for each class, or a table.")
-@click.option("--noun", metavar="NOUN", help="What one thing of it is called; object by default.")
+@click.option(
+    "--noun", metavar="NOUN", help="What one thing of it is called: bird for a folder birds, else object by default."
+)
 @click.option("--hint", "hints", multiple=True, metavar="TEXT", help="A visual feature to ask about; repeatable.")
 @click.option("--notes", type=PATH, multiple=True, metavar="FILE", help="What is known of the classes; repeatable.")
 @click.option("--model", metavar="NAME", envvar="TREEGEN_MODEL", help="A litellm name, replay/FILE, or manual.")
@@ -82,26 +118,28 @@ def command(encoder: EncoderChoice, **values: Any) -> None:
     from treegen.vcs.tree_names import TREE_NAME
 
     options = StartOptions(**values)
-    for extra in ("clip", "llm") if (options.model or "") not in ("manual",) else ("clip",):
-        require(extra)
+    require("clip")
     images = None if options.folder and (options.folder / FILE_NAME).exists() else _images(options)
-    folder = options.folder or _folder(options, images)
+    folder = options.folder or _folder(images)
     if (folder / FILE_NAME).exists():
         say(f"continuing with {folder / FILE_NAME}")
         if encoder.name:
             _keep_encoder(folder / FILE_NAME, encoder.name)
     else:
         assert images is not None
-        run_step("The domain: what is to be classified.", _init(options, encoder, folder, images))
+        plan = _plan(options, encoder, images, folder)
+        folder, options = plan.folder, replace(options, notes=plan.notes)
+        run_step("The domain: what is to be classified.", plan.command)
     tree = folder / TREE_NAME
     if tree.exists():
         run_step("CLIP scores the tree.", ["score", str(tree), *encoder.arguments])
     else:
-        arguments = ["draft", str(folder), *options.llm_arguments, *encoder.arguments]
+        arguments = ["draft", str(folder), *options.llm_arguments(folder), *encoder.arguments]
         run_step("A language model drafts the tree; CLIP scores it.", arguments)
-    say(f"\nnext: `treegen review {tree}` corrects it, `treegen report {tree} -o report.html` shows it to others")
-    if _opens_review(options):
+    if opened := _opens_review(options):
         run_step("The review: `?` lists the keys, q leaves.", ["review", str(tree)])
+    corrects = "" if opened else f"`treegen review {tree}` corrects it, "
+    say(f"\nnext: {corrects}`treegen report {tree} -o report.html` shows it to others")
 
 
 def _keep_encoder(file: Path, name: str) -> None:
@@ -119,22 +157,57 @@ def _keep_encoder(file: Path, name: str) -> None:
         say(f"{file}: the encoder is {show(name)} now")
 
 
+def _plan(options: StartOptions, encoder: EncoderChoice, images: Path, folder: Path) -> Plan:
+    """Find out, or ask, all that a new domain needs."""
+    from treegen.cli.output import tell
+    from treegen.doctor.choices import encoder_choices, model_choices
+    from treegen.extras import require
+    from treegen.remote.hub import HubProbe
+    from treegen.workflow.init_domain import noun_of
+
+    probe = HubProbe() if options.asks or not encoder.name else None  # it asks while the person answers
+    hints, notes = _hints(options), _notes(options)
+    encoders = encoder_choices(probe, tell) if probe else []
+    models = model_choices() if options.asks or not options.model else []
+    plan = Plan(
+        images=images,
+        folder=folder,
+        noun=options.noun or noun_of(images),
+        hints=hints,
+        encoder=_choice(encoders, encoder.name or encoders[0].name),
+        model=_choice(models, options.model or models[0].name),
+        notes=notes,
+        encoders=encoders,
+        models=models,
+    )
+    if options.asks:
+        plan = _confirmed(plan)
+        if notes:
+            tell(f"(`--notes {notes[0]}` gives them again, should you continue later)")
+    if plan.model.name != "manual":
+        require("llm")
+    return plan
+
+
 def _images(options: StartOptions) -> Path:
-    """Return where the pictures are, and print how many classes they have.
+    """Return where the pictures are, and print how many classes they have; ask if more or less than one folder may be.
 
     Raises:
         InputError: nobody says where they are, or there are fewer than two classes.
     """
     from treegen.cli.output import say
     from treegen.errors import InputError
-    from treegen.workflow.init_domain import class_names_in
+    from treegen.workflow.init_domain import class_names_in, image_folders
 
     images = options.images
+    if images is None and not options.asks:
+        raise InputError("no pictures", "give --images PATH: one folder of images for each class, or a table")
     if images is None:
-        usual = next((name for name in _USUAL if Path(name).is_dir()), None)
-        if not options.asks:
-            raise InputError("no pictures", "give --images PATH: one folder of images for each class, or a table")
-        images = Path(click.prompt("Your pictures (one folder for each class, or a table)", default=usual, err=True))
+        found = image_folders(Path())
+        default = str(found[0]) if found else None
+        if len(found) != 1:
+            default = click.prompt("Your pictures (one folder for each class, or a table)", default=default, err=True)
+        images = Path(str(default))
     images = images.expanduser()
     names = class_names_in(images)
     more = ", ..." if len(names) > _SHOWN else ""
@@ -142,53 +215,96 @@ def _images(options: StartOptions) -> Path:
     return images
 
 
-def _folder(options: StartOptions, images: Path | None) -> Path:
-    """Return the folder of the domain, which is asked for."""
+def _folder(images: Path | None) -> Path:
+    """Return the folder of the domain that is made for these pictures."""
+    from treegen.workflow.init_domain import USUAL_FOLDERS
+
     assert images is not None
     place = images.resolve()
-    name = place.parent.name if place.name.lower() in _USUAL else place.stem
+    name = place.parent.name if place.name.lower() in USUAL_FOLDERS else place.stem
     plain = re.sub(r"[^\w-]+", "-", name).strip("-") or "domain"
-    return Path(_ask(options, "Folder for the tree", f"{plain}-tree"))
+    return Path(f"{plain}-tree")
 
 
-def _init(options: StartOptions, encoder: EncoderChoice, folder: Path, images: Path) -> list[str]:
-    """Ask what is not given, and return the command that writes the domain."""
-    from treegen.doctor.choices import encoder_choices, model_choices
-
-    noun = options.noun or _ask(options, "One thing of it is called (bird, car, mushroom)", "object")
-    hints: Sequence[str] = options.hints
-    if not hints:
-        line = _ask(options, "Features that tell the classes apart, with commas (or none)", "")
-        hints = [hint for part in line.split(",") if (hint := part.strip())]
-    name = encoder.name or _choose(options, "The CLIP that scores", encoder_choices)
-    model = options.model or _choose(options, "The language model that drafts", model_choices)
-    given = [("--images", str(images)), ("--noun", noun), *(("--hint", hint) for hint in hints)]
-    words = [word for pair in (*given, ("--encoder", name), ("--model", model)) for word in pair]
-    return ["init", str(folder), *words]
+def _hints(options: StartOptions) -> tuple[str, ...]:
+    line = "" if options.hints else _ask(options, _HINTS)
+    return options.hints or tuple(hint for part in line.split(",") if (hint := part.strip()))
 
 
-def _ask(options: StartOptions, question: str, default: str) -> str:
-    """Ask on a terminal; elsewhere take the default."""
+def _notes(options: StartOptions) -> tuple[Path, ...]:
+    """Return the files of notes; a file that is not there is asked for again."""
+    from treegen.cli.output import tell
+
+    if options.notes:
+        return options.notes
+    while line := _ask(options, _NOTES):
+        if (file := Path(line).expanduser()).is_file():
+            return (file,)
+        tell(f"{file}: no such file")
+    return ()
+
+
+def _ask(options: StartOptions, question: str) -> str:
+    """Ask on a terminal what need not be answered; elsewhere return nothing."""
     if not options.asks:
-        return default
-    answer: str = click.prompt(question, default=default, show_default=bool(default), err=True)
+        return ""
+    answer: str = click.prompt(f"{question} [none]", default="", show_default=False, err=True)
     return answer.strip()
 
 
-def _choose(options: StartOptions, question: str, choices: "Callable[[], list[Choice]]") -> str:
+def _confirmed(plan: Plan) -> Plan:
+    """Show what was found out until the person goes on; a letter changes one part of it."""
+    from treegen.cli.output import tell
+
+    while True:
+        tell("")
+        for line in plan.lines:
+            tell(line)
+        letter = click.prompt("Enter goes on, a letter changes one", default="", show_default=False, err=True).strip()
+        if not letter:
+            return plan
+        plan = _changed(plan, letter.lower())
+
+
+def _changed(plan: Plan, letter: str) -> Plan:
+    """Ask for one part of the plan."""
+    from treegen.cli.output import tell
+    from treegen.config.domain import FILE_NAME
+
+    if letter == "f":
+        folder = Path(click.prompt(_FOLDER, default=str(plan.folder), err=True)).expanduser()
+        if (folder / FILE_NAME).exists():
+            tell(f"{folder} has a tree already: `treegen start {folder}` continues with it")
+            return plan
+        return replace(plan, folder=folder)
+    if letter == "n":
+        return replace(plan, noun=click.prompt(_NOUN, default=plan.noun, err=True).strip())
+    if letter == "c":
+        return replace(plan, encoder=_chosen("The CLIP that scores", plan.encoders))
+    if letter == "m":
+        return replace(plan, model=_chosen("The language model that drafts", plan.models))
+    tell(f"{show(letter)}: type f, n, c or m, or Enter alone")
+    return plan
+
+
+def _chosen(question: str, choices: "Sequence[Choice]") -> "Choice":
     """Ask for one of the choices, by number or name, or for any other name; the first is the default."""
     from treegen.cli.output import tell
 
-    listed = choices()
-    if not options.asks:
-        return listed[0].name
     tell(f"\n{question}:")
-    for number, choice in enumerate(listed, start=1):
+    for number, choice in enumerate(choices, start=1):
         tell(f"  {number}  {choice.name}: {choice.words}")
-    answer = _ask(options, "number or name", "1")
-    if answer.isdecimal() and 0 < int(answer) <= len(listed):
-        return listed[int(answer) - 1].name
-    return answer
+    answer = click.prompt("number or name", default="1", err=True).strip()
+    if answer.isascii() and answer.isdecimal() and 0 < int(answer) <= len(choices):
+        return choices[int(answer) - 1]
+    return _choice(choices, answer)
+
+
+def _choice(choices: "Sequence[Choice]", name: str) -> "Choice":
+    """Return the choice of that name, which may be none of those that are offered."""
+    from treegen.doctor.choices import Choice
+
+    return next((choice for choice in choices if choice.name == name), Choice(name=name, words="as you named it"))
 
 
 def _opens_review(options: StartOptions) -> bool:

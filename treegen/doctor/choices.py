@@ -1,12 +1,14 @@
 """What a new domain can choose from on this machine: encoders, with their downloads, and language models."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
+from treegen.clip.encoders.base import is_downloaded
 from treegen.config.settings import BUNDLED_ENCODER
 from treegen.doctor.language import ollama_models
+from treegen.remote.hub import HubProbe, hub_host
 
 #: encoder -> repository on the Hugging Face hub, size of its weights, what it is for
 _ENCODERS: Final = {
@@ -14,7 +16,7 @@ _ENCODERS: Final = {
     "ViT-B-16-SigLIP:webli": ("timm/ViT-B-16-SigLIP", "813 MB", "more accurate, slower"),
     "ViT-L-14:laion2b_s32b_b82k": ("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "1.7 GB", "slow without a GPU"),
 }
-_WEIGHTS: Final = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_PATIENCE: Final = 3.0  # seconds for the hub to answer
 #: variable of the key -> a model of that provider that is cheap and good enough for a draft
 _MODELS: Final = {
     "OPENAI_API_KEY": "openai/gpt-4o-mini",
@@ -32,23 +34,29 @@ class Choice:
     words: str
 
 
-def encoder_choices() -> list[Choice]:
-    """List encoders, those whose weights are on this machine's disk first. Nothing is downloaded."""
+def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choice]:
+    """List encoders: the default first, then the others that are on this disk, then those that have to be downloaded.
+
+    The default is a real encoder: one that is on this disk, else the fastest that can be downloaded; only if the hub
+    cannot be reached it is the demo's. Nothing is downloaded.
+
+    Args:
+        probe: whether the hub can be reached; it is waited for only if the answer counts.
+        tell: called with a line if the hub is waited for, or cannot be reached.
+    """
     present, absent = [], []
     for name, (repository, size, words) in _ENCODERS.items():
-        if _is_downloaded(repository):
-            present.append(Choice(name=name, words=f"on this machine already; {words}"))
+        if is_downloaded(repository):
+            present.append(Choice(name=name, words=f"on this disk; {words}"))
         else:
             absent.append(Choice(name=name, words=f"a download of {size}; {words}"))
-    bundled = Choice(name=BUNDLED_ENCODER, words="no download; it knows the drawings of the demo and nothing else")
-    return [*present, *absent, bundled]
-
-
-def _is_downloaded(repository: str) -> bool:
-    """Return whether the cache of the Hugging Face hub holds the weights."""
-    from huggingface_hub import try_to_load_from_cache
-
-    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in _WEIGHTS)
+    bundled = Choice(name=BUNDLED_ENCODER, words="on this disk; knows the drawings of the demo and nothing else")
+    if present:
+        return [*present, bundled, *absent]
+    if reason := probe.unreachable(_PATIENCE, tell):
+        tell(f"{hub_host()} cannot be reached ({reason}): only the CLIP of the demo is on this disk")
+        return [bundled, *(replace(each, words=f"{each.words}; not without the network") for each in absent)]
+    return [absent[0], bundled, *absent[1:]]
 
 
 def model_choices() -> list[Choice]:

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
+from itertools import islice
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
@@ -14,13 +15,16 @@ from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data
 from treegen.config.settings import ImageSettings
 from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
+from treegen.extras import missing_modules
 from treegen.files import read_text, write_atomically
 from treegen.images import Findings, Labels, below, labels_of, picture_files, read_images, split_called, survey_images
 from treegen.images.archives import COMPRESSED, archives_below, unpacking
+from treegen.images.files import SUFFIXES
 from treegen.images.hugging_face import metadata_tables, picture_parquets
 from treegen.images.shards import shard_paths
 from treegen.images.tables import columns_of, guess_columns, guess_split, label_names, picture_columns
 from treegen.text import counted, did_you_mean, encodable, show
+from treegen.tree.validation.normalise import singular
 
 _TEMPLATE: Final = """\
 # A treegen domain: what is to be classified. `treegen schema domain` explains every key.
@@ -68,19 +72,27 @@ _NO_IMAGES: Final = """\
 
 _MOST_NOTES: Final = 10
 _MOST_NAMED: Final = 5
+_FEWEST: Final = 20  # images of a class, of which half score the tree
+_ENOUGH: Final = 50
+_DISAGREEING: Final = 0.2  # share of the test images that two trees answer differently, as in the README
+_MOST_ENTRIES: Final = 1000  # of a folder that is only glanced at
+#: folders of pictures, whose names do not say of what
+USUAL_FOLDERS: Final = ("images", "pictures", "photos", "data")
+_SAYS_NOTHING: Final = ("datasets", "documents", "downloads", "files", "projects", "samples", "users")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """The file that was written, its number of classes, and what a user should know.
 
-    `files` says what will become of the picture files; empty without images.
+    `files` says what will become of the picture files, and `few` which classes have too few; empty without images.
     """
 
     path: Path
     classes: int
     notes: tuple[str, ...]
     files: str = ""
+    few: str = ""
 
 
 def write_domain(
@@ -149,13 +161,13 @@ def write_domain(
         record(folder, requests)
     domain, problems = read_domain(path)
     notes = [f"{p.code} {p.pointer}: {p.message}" for p in problems] + doubtful(names)
-    files = ""
+    files, few = "", ""
     if images and domain:
         notes += _like_splits(images, folders) if source.startswith("folder") else []
         notes += _mismatches(domain.classes, folders, "folder" if images.is_dir() else "label")
-        files, more = _files(domain)
+        files, few, more = _files(domain)
         notes += more
-    return Written(path=path, classes=len(names), notes=tuple(notes), files=files)
+    return Written(path=path, classes=len(names), notes=tuple(notes), files=files, few=few)
 
 
 def class_names_in(images: Path) -> tuple[str, ...]:
@@ -171,15 +183,85 @@ def class_names_in(images: Path) -> tuple[str, ...]:
     return names
 
 
-def _files(domain: Domain) -> tuple[str, list[str]]:
-    """Count the picture files of a domain that was just written; return the line and further notes."""
+def _files(domain: Domain) -> tuple[str, str, list[str]]:
+    """Count the picture files of a domain that was just written; return the line, `few_images` and further notes."""
     assert domain.images is not None
     try:
         found = survey_images(domain)
     except InputError as error:
         other = "; or `treegen init` with --image-folder DIR" if "`folder` below [images]" in error.tip else ""
-        return "", [f"{error.message}; {error.tip}{other}"]
-    return found.files.sentence(below(domain.images.root, domain.folder)), list(found.notes)
+        return "", "", [f"{error.message}; {error.tip}{other}"]
+    few = few_images(domain.classes, Counter(image.label for image in found.images))
+    return found.files.sentence(below(domain.images.root, domain.folder)), few, list(found.notes)
+
+
+def few_images(classes: Sequence[str], counts: Mapping[int, int]) -> str:
+    """Return a sentence on the classes with too few images, and on what a score of so few can show; empty if none.
+
+    Args:
+        classes: the names.
+        counts: index of a class -> its number of images.
+    """
+    few = [(counts.get(index, 0), name) for index, name in enumerate(classes) if counts.get(index, 0) < _FEWEST]
+    if not few:
+        return ""
+    listed = ", ".join(f"{count} of {show(name)}" for count, name in sorted(few)[:_MOST_NAMED])
+    more = f" and {len(few) - _MOST_NAMED} more" if len(few) > _MOST_NAMED else ""
+    needed = f"at least {_FEWEST} of each class are needed, better {_ENOUGH}"
+    sentence = f"few pictures of {counted(len(few), 'class', 'classes')} ({listed}{more}): {needed}"
+    return "; ".join([sentence, *_what_shows(sum(counts.values()), len(classes))])
+
+
+def _what_shows(images: int, classes: int) -> Iterator[str]:
+    """Say which difference between two trees half of the images shows, and which one half of enough images would."""
+    if missing_modules("clip"):  # SciPy is one of them
+        return
+    from treegen.clip.metrics.statistics import minimum_detectable_effect
+
+    test, enough = images // 2, max(images, classes * _ENOUGH) // 2
+    now, then = (minimum_detectable_effect(n, _DISAGREEING) for n in (test, enough))
+    least = f"a difference of {100 * now:.0f} points at least" if now else "no difference"
+    more = f", {enough} one of {100 * then:.0f}" if then and enough > test else ""
+    yield f"of two trees that disagree on {100 * _DISAGREEING:.0f} % of them, {test} test images show {least}{more}"
+
+
+def noun_of(images: Path) -> str:
+    """Return what one thing is called by the name of the folder or table, if that is a plural; else `object`.
+
+    A name that only says that there are pictures, such as `photos`, leaves it to the folder around.
+
+    >>> noun_of(Path("/data/trading_cards")), noun_of(Path("/data/butterflies/photos")), noun_of(Path("/data/set2"))
+    ('trading card', 'butterfly', 'object')
+    """
+    place = images.resolve()
+    for name in (place.stem, place.parent.name):
+        words = name.lower().replace("_", " ").replace("-", " ").split()
+        if not words or words[-1] in (*USUAL_FOLDERS, *_SAYS_NOTHING):
+            continue
+        one = singular(words[-1])
+        plain = all(word.isascii() and word.isalpha() for word in words)
+        return " ".join([*words[:-1], one]) if plain and one != words[-1] else "object"
+    return "object"
+
+
+def image_folders(place: Path) -> list[Path]:
+    """Return the folders in a folder that may be meant by "your pictures": usual names, and those of class folders."""
+    try:
+        inside = sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+    usual = [path for name in USUAL_FOLDERS for path in inside if path.name == name]
+    return [*usual, *(path for path in inside if path not in usual and _has_class_folders(path))]
+
+
+def _has_class_folders(folder: Path) -> bool:
+    """Return whether at least two folders in a folder hold a picture: a glance; `_class_folders` reads all."""
+    try:
+        inner = [path for path in islice(folder.iterdir(), _MOST_ENTRIES) if path.is_dir()]
+        entries = (islice(path.iterdir(), _MOST_ENTRIES) for path in inner)
+        return sum(any(path.suffix.lower() in SUFFIXES for path in each) for each in entries) > 1
+    except OSError:
+        return False
 
 
 def _tip(source: str) -> str:

@@ -1,6 +1,7 @@
 """The open_clip encoder against open_clip itself, on a real model with random weights; and all that can be wrong."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from treegen.clip.encoders import open_encoder
 from treegen.clip.encoders.open_clip import OpenClipEncoder
 from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
+from treegen.remote.hub import HubProbe
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 TEXTS = ("a red bird.", "This creature's body is mainly white and it sits in a very tall old oak tree by a river.", "")
@@ -241,6 +243,7 @@ def test_a_hub_model_without_weights_is_refused_and_never_runs_on_random_ones(
     config = json.loads((tiny_clip / CONFIG).read_text(encoding="utf-8"))
     monkeypatch.setattr(factory, "_get_hf_config", lambda *_, **__: json.loads(json.dumps(config)))
     monkeypatch.setattr(factory, "download_pretrained_from_hf", no_weights)
+    monkeypatch.setattr(HubProbe, "unreachable", lambda *_, **__: "")
     assert "Required pretrained weights" in fails("hf-hub:org/only-a-config").message
 
 
@@ -364,6 +367,44 @@ def test_hub_models_without_a_network_fail_with_a_tip_and_ask_no_host_again_and_
     assert "ViT-B-32:laion2b_s34b_b79k: cannot be loaded" in errors[1][0]
     assert all("needs the network once" in tip for _, tip in errors)
     assert len(asked) <= 1, asked
+
+
+def test_a_hub_that_cannot_be_reached_is_said_in_one_sentence_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its client would try for a minute, and its message is cut."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(HubProbe, "unreachable", lambda *_, **__: "no answer in 10 seconds")
+    error = fails("ViT-B-32:laion2b_s34b_b79k")
+    assert error.message == (
+        "ViT-B-32:laion2b_s34b_b79k: cannot be loaded: its weights are not on this machine, "
+        "and huggingface.co cannot be reached (no answer in 10 seconds)"
+    )
+    assert "bundled" in error.tip
+    assert "local-dir:FOLDER" in error.tip
+
+
+def test_a_download_is_announced_and_the_retries_of_the_hub_are_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from open_clip import factory
+
+    def try_twice(*_: object, **__: object) -> str:
+        log = logging.getLogger("huggingface_hub.utils._http")
+        log.warning("Retrying in 1s [Retry 1/5].")
+        log.warning("something else")
+        raise OSError("the connection broke")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(HubProbe, "unreachable", lambda *_, **__: "")
+    monkeypatch.setattr(factory, "download_pretrained", try_twice)
+    error = fails("ViT-B-32:laion2b_s34b_b79k")
+    assert "the connection broke" in error.message
+    assert "bundled" in error.tip
+    assert capsys.readouterr().err.splitlines() == [
+        "downloading ViT-B-32:laion2b_s34b_b79k from huggingface.co, once",
+        "the hub does not answer: Retrying in 1s [Retry 1/5].",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,9 @@ from treegen.errors import TreegenError
 from treegen.llm.chat.interface import Message
 from treegen.llm.chat.manual import AnswerNeededError, ManualChat, as_text
 before = termios.tcgetattr(0)
-chat, answers = ManualChat(), []
+from pathlib import Path
+messages = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+chat, answers = ManualChat(messages=messages), []
 try:
     for _ in range(int(sys.argv[2])):
         answers.append(chat.complete([Message(role="user", content="Build one.")]).text)
@@ -198,14 +200,14 @@ open(sys.argv[1], "w").write(json.dumps([answers, termios.tcgetattr(0) == before
 """
 
 
-def in_terminal(folder: Path, *pastes: bytes) -> tuple[list[str], bool, str]:
+def in_terminal(folder: Path, *pastes: bytes, messages: Path | None = None) -> tuple[list[str], bool, str]:
     """Runs the program in a terminal of its own and pastes each text when it is asked for.
 
     Returns the answers, whether the terminal's settings were given back, and what was shown.
     """
     ours, theirs = pty.openpty()
     result = folder / "result.json"
-    command = [sys.executable, "-c", PROGRAM, str(result), str(len(pastes))]
+    command = [sys.executable, "-c", PROGRAM, str(result), str(len(pastes)), *([str(messages)] if messages else [])]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
     os.close(theirs)
     shown, waiting, asked = b"", b"", 0
@@ -220,7 +222,7 @@ def in_terminal(folder: Path, *pastes: bytes) -> tuple[list[str], bool, str]:
                     shown += os.read(ours, 65536)
                 except OSError:  # the program has ended
                     break
-            if asked < shown.count(b"Paste the answer"):
+            if asked < shown.count(b"Paste the answer" if messages is None else b"and press Enter."):
                 waiting, asked = waiting + pastes[asked], asked + 1
         assert process.wait(PATIENCE) == 0, shown.decode(errors="replace")
     finally:
@@ -257,3 +259,52 @@ def test_end_of_input_ends_a_paste_too(tmp_path: Path) -> None:
 def test_an_empty_or_broken_paste_is_an_input_error(tmp_path: Path) -> None:
     assert in_terminal(tmp_path, b".\r")[0] == ["the answer is empty"]
     assert in_terminal(tmp_path, b"ab\xff\r.\r")[0] == ["the answer: not UTF-8 at byte 2"]
+
+
+def test_a_reply_in_a_file_is_named_or_lies_beside_the_request(tmp_path: Path) -> None:
+    """The first reply is given by the name of its file, the second is pasted."""
+    saved = tmp_path / "saved.json"
+    saved.write_text("from a file", encoding="utf-8")
+    answers, restored, shown = in_terminal(
+        tmp_path, f"{saved}\n".encode(), b"pasted\n.\n", messages=tmp_path / "ask.txt"
+    )
+    assert answers == ["from a file", "pasted\n"]
+    assert restored
+    assert f"Paste all of {tmp_path / 'ask.txt'} into a chat window" in shown
+
+
+def test_enter_alone_reads_the_reply_saved_after_the_request(tmp_path: Path) -> None:
+    messages, reply = tmp_path / "ask.txt", tmp_path / "reply.txt"
+    messages.write_text(as_text([Message(role="user", content="Build one.")]), encoding="utf-8")  # of an earlier run
+    reply.write_text("of a minute ago", encoding="utf-8")
+    os.utime(messages, ns=(reply.stat().st_mtime_ns - 10**9,) * 2)
+    assert in_terminal(tmp_path, b"\n", messages=messages)[0] == ["of a minute ago"]
+    os.utime(reply, ns=(messages.stat().st_mtime_ns - 10**9,) * 2)
+    answers, *_ = in_terminal(tmp_path, b"\npasted\n.\n", messages=messages)
+    assert "pasted\n" in answers[0]
+    assert answers[0].strip() == "pasted"
+
+
+def test_the_request_is_copied_by_the_desktops_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "xclip"
+    program.write_text(f"#!/bin/sh\ncat > {tmp_path}/copied\n", encoding="utf-8")
+    program.chmod(0o755)
+    for variable in ("SSH_CONNECTION", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    _, _, shown = in_terminal(tmp_path, b"done\n.\n", messages=tmp_path / "ask.txt")
+    assert "(it is on the clipboard)." in shown
+    assert (tmp_path / "copied").read_text(encoding="utf-8") == (tmp_path / "ask.txt").read_text(encoding="utf-8")
+
+
+def test_a_program_that_fails_leaves_it_to_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "xclip"
+    program.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    _, _, shown = in_terminal(tmp_path, b"done\n.\n", messages=tmp_path / "ask.txt")
+    assert "\x1b]52;c;" in shown
+    assert "if your terminal allows that" in shown

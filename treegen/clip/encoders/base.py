@@ -3,23 +3,37 @@
 import hashlib
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from treegen.clip.encoders.batching import Batcher
 from treegen.clip.encoders.interface import Batch, ImageTower, Preprocessor
 from treegen.clip.encoders.pixels import Transfer
 from treegen.errors import InputError, ModelError
 from treegen.files import read_text
+from treegen.remote.hub import HubProbe, hub_host
+from treegen.text import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
 _MOST_CONFIG: Final = 2**20  # bytes
+_LONGEST_REASON: Final = 300  # characters
+_WEIGHT_FILES: Final = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.npz")
+#: What to do if a model of the hub cannot be downloaded.
+DOWNLOAD_TIP: Final = (
+    "a hub model needs the network once: connect this machine, or choose another with --encoder: bundled (the demo's), "
+    "local-dir:FOLDER or hf:FOLDER, a model in a folder"
+)
+_FIRST_REPORT: Final = 5.0  # seconds of a download
+_BETWEEN_REPORTS: Final = 30.0
 #: The scale that CLIP's training ends at, for models that do not provide theirs.
 ASSUMED_SCALE: Final = 100.0
 
@@ -146,9 +160,10 @@ def find_device(requested: str) -> str:
 
 
 def first_lines(error: BaseException) -> str:
-    """Return type and first two lines: torch names the mismatched weight only in the second."""
+    """Return type and first two lines, cut at a word: torch names the mismatched weight only in the second."""
     lines = (line.strip() for line in str(error).strip().splitlines())
-    return " ".join([f"{type(error).__name__}:", *[line for line in lines if line][:2]])[:300]
+    text = " ".join([f"{type(error).__name__}:", *[line for line in lines if line][:2]])
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON].rpartition(' ')[0]} ..."
 
 
 def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[str], tip: str) -> dict[str, Any]:
@@ -183,20 +198,78 @@ def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[s
     return config
 
 
+class _Retries(logging.Handler):
+    """Reports that the hub's client tries again; the rest of its log is not for users."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(logging.WARNING)
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if "retry" in message.lower():
+            print(f"the hub does not answer: {printable(message)}", file=self._stream, flush=True)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence progress bars, and the hub client, which logs every retry to the stderr of its own import.
+    """Silence progress bars and the log of the hub's client, but for its retries, which go to the present stderr.
 
-    What matters is raised as an error.
+    Everything else that matters is raised as an error.
     """
     logger = logging.getLogger("huggingface_hub")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    before, retries = (logger.handlers, logger.propagate), _Retries(sys.stderr)
+    logger.handlers, logger.propagate = [retries], False  # its own handler writes to the stderr of its import
     try:
         with redirect_stderr(StringIO()):
             yield
     finally:
-        logger.setLevel(level)
+        logger.handlers, logger.propagate = before
+
+
+@contextmanager
+def downloading(shown: str, repository: str | None, revision: str | None = None) -> Iterator[None]:
+    """Report on stderr how far the download of a model's weights is; nothing if they are on this machine already.
+
+    Args:
+        shown: the display name of the model.
+        repository: where the hub has it; `None` for a model that is not of the hub.
+        revision: the commit of it; the newest if not given.
+
+    Raises:
+        ModelError: the hub has to be asked and cannot be reached, for which its client would need a minute.
+    """
+    if repository is None or is_downloaded(repository, revision):
+        yield
+        return
+    ended, tell = Event(), partial(print, file=sys.stderr, flush=True)
+    if reason := HubProbe().unreachable(tell=tell):
+        reached = f"its weights are not on this machine, and {hub_host()} cannot be reached ({reason})"
+        raise ModelError(f"{shown}: cannot be loaded: {reached}", DOWNLOAD_TIP)
+    tell(f"downloading {printable(shown)} from {hub_host()}, once")
+
+    def report() -> None:
+        pause = _FIRST_REPORT
+        while not ended.wait(pause):
+            pause = _BETWEEN_REPORTS
+            tell(f"downloading {printable(shown)}: {_bytes_of(repository) / 1e6:.0f} MB so far")
+
+    Thread(target=report, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _bytes_of(repository: str) -> int:
+    """Return how much of a repository is on this machine, in files that are still arriving too."""
+    return sum(path.lstat().st_size for path in (_hub_folder(repository) / "blobs").glob("*"))
+
+
+def is_downloaded(repository: str, revision: str | None = None) -> bool:
+    """Return whether weights of a repository of the Hugging Face hub are on this machine."""
+    folders = hub_sources(repository, revision)[-1:]
+    return any(file for folder in folders for pattern in _WEIGHT_FILES for file in folder.glob(pattern))
 
 
 def fingerprint_of(weights: "Mapping[str, Tensor]", settings: Mapping[str, Any], precision: str) -> str:
@@ -216,9 +289,7 @@ def hub_sources(repository: str, revision: str | None = None) -> tuple[Path, ...
     They are the reference to the newest commit that was loaded, and the folder of that commit; with a revision, its
     folder alone.
     """
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    folder = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    folder = _hub_folder(repository)
     if revision:
         return (folder / "snapshots" / revision,)
     reference = folder / "refs" / "main"
@@ -226,3 +297,9 @@ def hub_sources(repository: str, revision: str | None = None) -> tuple[Path, ...
         return reference, folder / "snapshots" / reference.read_text(encoding="utf-8").strip()
     except OSError:
         return ()
+
+
+def _hub_folder(repository: str) -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from treegen.clip.encoders.base import (
+    DOWNLOAD_TIP,
     LocalEncoder,
     check_folder,
+    downloading,
     fingerprint_of,
     first_lines,
     hub_sources,
@@ -113,16 +115,18 @@ def _load(source: str, shown: str) -> tuple[Any, Any, Any, dict[str, Any]]:
 
     options = {"force_quick_gelu": quick_gelu, "precision": "fp32", "require_pretrained": True}
     try:
-        with quiet(), _without_foreign_code():
+        with downloading(shown, _repository(source)), quiet(), _without_foreign_code():
             model = open_clip.create_model(name, pretrained=pretrained, **options)
             tokenizer = open_clip.get_tokenizer(name)
             prepared = dict(model.visual.preprocess_cfg)
             preprocess = image_transform_v2(PreprocessCfg(**prepared), is_train=False)
             settings = open_clip.get_model_config(name)
+    except ModelError:
+        raise
     except Exception as error:  # damaged weights alone give five different types
         if isinstance(error, ImportError) and error.name == "transformers":
             raise ModelError(f"{shown}: its tokenizer needs transformers", EXTRAS["hf"].command) from None
-        tip = "a hub model needs the network once; local-dir:FOLDER loads one from disk"
+        tip = DOWNLOAD_TIP
         if source.startswith("local-dir:"):
             tip = "the weights or the config are damaged, or of different models: copy the model again"
         raise ModelError(f"{shown}: cannot be loaded: {first_lines(error)}", tip) from None
@@ -166,6 +170,19 @@ def _sources(source: str, settings: dict[str, Any]) -> tuple[Path, ...]:
     return tuple(path for place in places for path in place) if all(places) else ()
 
 
+def _repository(source: str) -> str | None:
+    """Return where the Hugging Face hub has a model's weights; `None` if they come from elsewhere."""
+    import open_clip
+
+    if source.startswith("local-dir:"):
+        return None
+    if source.startswith("hf-hub:"):
+        return source.removeprefix("hf-hub:").partition("@")[0]
+    model, _, tag = source.partition(":")
+    hub: str = open_clip.get_pretrained_cfg(model.replace("/", "-"), tag).get("hf_hub") or ""
+    return hub.rpartition("/")[0] or None
+
+
 def _weights_of(source: str) -> tuple[Path, ...]:
     """Return where open_clip stores the weights of a model from its list."""
     import open_clip
@@ -173,9 +190,9 @@ def _weights_of(source: str) -> tuple[Path, ...]:
     model, _, tag = source.partition(":")
     if Path(tag).is_file():
         return (Path(tag).resolve(),)
+    if repository := _repository(source):
+        return hub_sources(repository)
     settings = open_clip.get_pretrained_cfg(model.replace("/", "-"), tag)
-    if settings.get("hf_hub"):
-        return hub_sources(settings["hf_hub"].rpartition("/")[0])
     return (Path("~/.cache/clip").expanduser() / Path(settings["url"]).name,) if settings.get("url") else ()
 
 

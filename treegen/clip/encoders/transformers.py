@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.base import (
     ASSUMED_SCALE,
+    DOWNLOAD_TIP,
     LocalEncoder,
     check_folder,
+    downloading,
     fingerprint_of,
     first_lines,
     hub_sources,
@@ -203,7 +205,7 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool, revision: s
         tip = "was the folder written by transformers' save_pretrained? For one of open_clip use local-dir:FOLDER"
         check_folder(folder, shown, "config.json", _WEIGHTS, tip)
     try:
-        with _quiet(transformers), _without_adapters():
+        with downloading(shown, None if folder.is_dir() else source, revision), _quiet(transformers), _without_adapters():
             model, report = transformers.AutoModel.from_pretrained(
                 source, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
@@ -273,7 +275,7 @@ def _explained(transformers: Any, error: Exception, shown: str, is_folder: bool,
     if is_folder:
         tip = "the weights or the configuration are damaged, or of different models: copy the model again"
     else:
-        tip = "there is no such folder, and a hub model needs the network once; hf:FOLDER loads one from disk"
+        tip = f"there is no such folder, and {DOWNLOAD_TIP}"
     return ModelError(f"{shown}: cannot be loaded: {reason}", tip)
 
 

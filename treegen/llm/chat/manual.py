@@ -4,13 +4,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError, ModelError, WaitingError
 from treegen.files import read_text, write_atomically
+from treegen.llm.chat.clipboard import copy
 from treegen.llm.chat.interface import Message, OnText, Reply, ResponseSchema
 
 END: Final = "."
@@ -78,8 +79,12 @@ class ManualChat:
         text = as_text(messages)
         if self._messages:
             self._check_overwrite(self._messages, messages[0])
-            write_atomically(self._messages, text)
-            print(f"messages written to {self._messages}", file=sys.stderr)
+            if not self._messages.exists() or read_text(self._messages) != text:  # its time is that of the request
+                write_atomically(self._messages, text)
+            if self._pastes:
+                self._hand_out(self._messages, text)
+            else:
+                print(f"messages written to {self._messages}", file=sys.stderr)
         if self._answers:
             answer = self._answers.pop(0)
             if self._messages and not answer.exists():
@@ -99,6 +104,41 @@ class ManualChat:
             raise AnswerNeededError(self._messages, tuple(self._given))
         return self._reply(text)
 
+    @property
+    def _pastes(self) -> bool:
+        """Whether a person at a terminal hands in the answers."""
+        return not self._by_file and sys.stdin.isatty()
+
+    def _hand_out(self, file: Path, text: str) -> None:
+        """Copy a request that was written to a file to the clipboard too, and say what to do with it."""
+        copied = "it is on the clipboard" if copy(text) else "it is on the clipboard if your terminal allows that"
+        lines = (
+            f"1. Paste all of {file} into a chat window ({copied}).",
+            f"2. Paste the reply here, and end it with a line that contains only {END!r} or with Ctrl-D;",
+            f"   or save it as {self._reply_file} and press Enter.",
+        )
+        print("\n".join(lines), file=sys.stderr)
+
+    @property
+    def _reply_file(self) -> Path | None:
+        """Where a reply can be saved in place of pasting it: beside the request."""
+        return self._messages.with_name("reply.txt") if self._messages else None
+
+    def _saved_reply(self, typed: str) -> str | None:
+        """Return the reply in the file that was typed, or after Enter alone in the file beside the request.
+
+        That one counts only if it was saved since the request was written: an older one answers another request.
+        """
+        file = Path(typed.strip()) if typed.strip() else self._reply_file
+        if file is None or not os.path.isfile(file):  # noqa: PTH113  # False for what no file can be called
+            if file is not None and not typed.strip():
+                print(f"{file} is not there yet", file=sys.stderr)
+            return None
+        if not typed.strip() and self._messages and file.stat().st_mtime_ns < self._messages.stat().st_mtime_ns:
+            print(f"{file} is older than the request: save the new reply, then press Enter", file=sys.stderr)
+            return None
+        return read_text(file)
+
     @staticmethod
     def _check_overwrite(path: Path, first: Message) -> None:
         """Allow replacing only an earlier messages file, which starts with the first line of the system prompt."""
@@ -117,12 +157,14 @@ class ManualChat:
                 raise InputError(f"standard input: not UTF-8 at byte {error.start}", "send UTF-8") from None
         terminal = sys.stdin.fileno()
         with _whole_lines(terminal):
-            print(
-                f"Paste the answer and end it with a line that contains only {END!r}, or with Ctrl-D:", file=sys.stderr
-            )
-            pasted, self._typed_ahead = _read_pasted(terminal, self._typed_ahead)
+            if not self._messages:
+                print(
+                    f"Paste the answer and end it with a line that contains only {END!r}, or with Ctrl-D:",
+                    file=sys.stderr,
+                )
+            pasted, self._typed_ahead = _read_pasted(terminal, self._typed_ahead, self._saved_reply)
         try:
-            return pasted.decode()
+            return pasted if isinstance(pasted, str) else pasted.decode()
         except UnicodeDecodeError as error:
             raise InputError(f"the answer: not UTF-8 at byte {error.start}", "paste UTF-8, or use --answer") from None
 
@@ -157,10 +199,18 @@ def _whole_lines(terminal: int) -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
-def _read_pasted(terminal: int, ahead: bytes) -> tuple[bytes, bytes]:
-    """Read up to a line that holds only `END`; return what came before and after that line."""
+def _read_pasted(terminal: int, ahead: bytes, saved: Callable[[str], str | None]) -> tuple[bytes | str, bytes]:
+    """Read up to a line that holds only `END`; return what came before and after that line.
+
+    A first line for which `saved` has a text ends it too, unless more came with it.
+    """
     data, line = bytearray(ahead), 0
     while not (end := _END_LINE.search(data, line)):
+        if data.endswith(b"\n") and data.count(b"\n") == 1:
+            if (text := saved(data.decode(errors="replace"))) is not None:
+                return text, b""
+            if data.isspace():
+                data.clear()
         line = data.rfind(b"\n") + 1
         try:
             chunk = os.read(terminal, 65536)

@@ -8,7 +8,7 @@ _ARTICLES: Final = frozenset({"a", "an", "the"})
 _UNCOUNTED: Final = ("ss", "us", "is")
 _SIGNS: Final = frozenset("<>≤≥=≠+±#%°")  # "< 5" is not "> 5", and "C++" not "C"
 _MINUS: Final = frozenset("-−")
-#: plurals that `_singular` has no rule for
+#: plurals that `singular` has no rule for
 _IRREGULAR: Final = {
     "buses": "bus",
     "children": "child",
@@ -35,7 +35,7 @@ _IRREGULAR: Final = {
 }
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     """Return a naive English singular: enough to see that 'wing' and 'wings' cannot both be options."""
     if word in _IRREGULAR:
         return _IRREGULAR[word]
@@ -87,8 +87,8 @@ def normalise(text: str) -> str:
     """
     if text.isascii() and text.replace(" ", "").isalnum():  # nearly all names and options
         folded = text.lower().strip()
-        return " ".join(w for w in map(_singular, folded.split()) if w not in _ARTICLES) or folded
+        return " ".join(w for w in map(singular, folded.split()) if w not in _ARTICLES) or folded
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
     spaced = "".join(_replaced(folded, place) for place in range(len(folded)))
-    words = [_singular(w) for w in spaced.split() if any(c.isalnum() or c in _SIGNS for c in w)]
+    words = [singular(w) for w in spaced.split() if any(c.isalnum() or c in _SIGNS for c in w)]
     return " ".join(w for w in words if w not in _ARTICLES) or folded
