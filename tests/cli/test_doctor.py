@@ -109,7 +109,7 @@ def test_the_model_of_the_domain_has_what_it_needs_or_the_exit_code_is_1(
     write_domain(f'model = "{model}"')
     ended, found = examined(run)
     assert ended == code
-    assert told in found[model]["told"]
+    assert told in found[model]["message"]
     assert bool(found[model]["tip"]) == bool(code)
 
 
@@ -125,14 +125,14 @@ def test_a_server_is_asked_for_its_models(run: Run) -> None:
     with serving() as server:
         code, found = examined(run, "--model", "openai/some-model", "--api-base", server.url)
         assert code == 0
-        assert found[server.url]["told"] == "it answers; models: some-model"
+        assert found[server.url]["message"] == "it answers; models: some-model"
         code, found = examined(run, "--model", "openai/other", "--api-base", server.url.replace("//", "//me:secret@"))
         assert code == 1
-        assert "lists no model other" in found[server.url]["told"]
+        assert "lists no model other" in found[server.url]["message"]
     gone = f"http://127.0.0.1:{unused_port()}/v1"
     code, found = examined(run, "--model", "openai/some-model", "--api-base", gone)
     assert code == 1
-    assert "refused" in found[gone]["told"]
+    assert "refused" in found[gone]["message"]
     assert "--api-base" in found[gone]["tip"]
 
 
@@ -162,7 +162,7 @@ def test_the_encoder_of_the_domain_can_load_or_the_exit_code_is_1(encoder: str, 
     write_domain('model = "manual"', f'name = "{encoder}"')
     ended, found = examined(run)
     assert ended == code
-    assert told in found[encoder]["told"]
+    assert told in found[encoder]["message"]
 
 
 def test_git_is_set_up_or_the_command_that_does_it_is_named(

@@ -1,6 +1,7 @@
 """`treegen doctor`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def command(
         loaded,
     )
     if as_json:
-        print_json({"usable": examination.usable, "findings": [f.as_json() for f in examination.findings]})
+        print_json({"usable": examination.usable, "findings": [asdict(f) for f in examination.findings]})
     else:
         _show(examination)
     if not examination.usable:

@@ -1,7 +1,7 @@
 """The result of one examination."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,3 @@ class Finding:
     state: Literal["ok", "off", "missing"]
     message: str
     tip: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the finding as plain data; the key of the message is `told`, which readers of the JSON know."""
-        return {"told" if key == "message" else key: value for key, value in asdict(self).items()}

@@ -205,7 +205,11 @@ def _load(transformers: Any, source: str, shown: str, trusted: bool, revision: s
         tip = "was the folder written by transformers' save_pretrained? For one of open_clip use local-dir:FOLDER"
         check_folder(folder, shown, "config.json", _WEIGHTS, tip)
     try:
-        with downloading(shown, None if folder.is_dir() else source, revision), _quiet(transformers), _without_adapters():
+        with (
+            downloading(shown, None if folder.is_dir() else source, revision),
+            _quiet(transformers),
+            _without_adapters(),
+        ):
             model, report = transformers.AutoModel.from_pretrained(
                 source, output_loading_info=True, ignore_mismatched_sizes=True, **options
             )
