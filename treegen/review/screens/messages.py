@@ -40,7 +40,7 @@ class MessagesDialog(Dialog[None]):
         """Compose title, keys, list and the whole message."""
         kept = len(self._messages)
         older = f"; {self._count - kept} older ones are not kept" if self._count > kept else ""
-        with Vertical(classes="dialog wide messages"):
+        with Vertical(classes="dialog wide full"):
             yield Static(f"{counted(kept, 'message')} of this session{older}", markup=False, classes="title")
             yield Static("y copies, tab scrolls a long message, escape leaves", markup=False, classes="hint")
             yield Grid(id="messages")
