@@ -335,8 +335,7 @@ class Play:
     def _end(self) -> None:
         name = self.dice.choice([*_ENDS])
         self.counts[f"ended by {name}"] += 1
-        if "tree.json" not in self.terminal.lines[0]:
-            raise FaultError("the screen is not whole")
+        self._until(lambda: "tree.json" in self.terminal.lines[0], "the screen is whole")  # a dialog is being closed
         if name == "quit":
             self._quit()
         elif name == "close":

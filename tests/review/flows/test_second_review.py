@@ -47,7 +47,9 @@ async def test_the_rules_are_hidden_and_answers_go_on_to_the_next(unseen: Path) 
                 await player.press("2", key)
                 assert len(app.screen_stack) == 1, key
             assert "only answers" in player.said
-            await player.press("t", "1", "3", "4", "5", "6")
+            await player.press("t", "1", "3", "4")
+            assert "scores the saved tree" not in player.screen, "it does not here"
+            await player.press("5", "6")
             assert player.app.review.problems == ()
             await player.press("2", "ctrl+s")
             assert "kept already" in player.said
