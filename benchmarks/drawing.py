@@ -18,22 +18,31 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from treegen import load_tree
+from treegen.history.store import Store
+from treegen.tree.changes import ABSENT, RuleChanged
 from treegen.workflow.demo import lay_out
+from treegen.workflow.second_review import SecondSession
 
 COLUMNS, ROWS = 120, 40
 GOAL = 2_000
 QUIET = 0.5  # seconds without a byte: the key is drawn
-#: a pane: the keys that lead to it, and the key to measure
+DOWN, UP, ESCAPE = "\x1b[B", "\x1b[A", "\x1b"
+SIDEWAYS = "jjlllllkhhhhhj"  # until the columns scroll
+#: a pane or a dialog: the keys that lead to it, those to measure, and the one that leaves it
 PANES = {
-    "groups": ("1oa", "jjjkk"),
-    "options": ("1", "jjjkk"),
-    "rules": ("2", "jjlljkh"),
-    "problems": ("3", "jjkk"),
-    "score": ("4", "jjjkk"),
-    "history": ("5", "jjkk"),
-    "heat map": ("2H", "jjlljkh"),
-    "confusion": ("8", "jjlljkh"),
-    "images": ("6", "jjjkk"),
+    "groups": ("1oa", "jjjkk", ""),
+    "options": ("1", "jjjkk", ""),
+    "rules": ("2", SIDEWAYS, ""),
+    "heat map": ("2H", SIDEWAYS, "H"),
+    "problems": ("3", "jjkk", ""),
+    "score": ("4", "jjjkk", ""),
+    "history": ("5", "jjkk", ""),
+    "confusion": ("8", SIDEWAYS, ""),
+    "images": ("6", "jjjkk", ""),
+    "answers of an image": ("6\t", "jjjkk", ""),
+    "agreement": ("2=", "jjjkk", ESCAPE),
+    "finder": ("2\x10e", (DOWN, DOWN, DOWN, UP, UP), ESCAPE),
 }
 
 
@@ -89,12 +98,28 @@ def main() -> None:
         subprocess.run(
             [sys.executable, "-m", "treegen", "draft", folder, "--no-score"], check=True, capture_output=True
         )
+        answer(Path(folder) / "tree.json")
         review = Review(Path(folder) / "tree.json")
         try:
             review.until(r"dev\s+\d+\.\d %")
             measure(review)
         finally:
             review.close()
+
+
+def answer(path: Path) -> None:
+    """Answer as a second reviewer who takes the second option of each group for its first."""
+    tree = load_tree(path)
+    with Store(path, reviewer="Ada") as store:
+        session = SecondSession(path, store)
+        changes = []
+        for rule in tree.rules:
+            for group in tree.groups:
+                word = tree.word(rule, group.name)
+                other = group.options[1] if word == group.options[0] else word
+                changes.append(RuleChanged(class_name=rule.name, group=group.name, old=ABSENT, new=other))
+        session.do("answers", changes)
+        session.close()
 
 
 def measure(review: Review) -> None:
@@ -110,12 +135,16 @@ def _measured(review: Review, title: str) -> int:
     print(f"{COLUMNS} x {ROWS}, {title}: median and most bytes for a move; opened in")
     review.written()
     worst = 0
-    for pane, (way, moves) in PANES.items():
+    for pane, (way, moves, leave) in PANES.items():
         opened = len(review.written(way.encode()))
+        if pane == "finder":
+            opened += len(review.written())  # which goes on to search
         counts = [len(review.written(move.encode())) for move in moves]
         print(f"{pane:<20}{statistics.median(counts):>12.0f}{max(counts):>8}{opened:>10}")
         if pane != "images":
             worst = max(worst, max(counts))
+        if leave:
+            review.written(leave.encode())
     return worst
 
 

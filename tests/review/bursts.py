@@ -42,7 +42,7 @@ _PATIENCE: Final = 240.0  # seconds after which a review that does not answer ha
 _COLUMNS, _ROWS = 100, 30
 _WITH_IMAGES: Final = 5  # one session of so many, when many are played: it takes longer
 _KEYS: Final = [
-    *(key.encode() for key in "TCRb&"),
+    *(key.encode() for key in "TCRb&M"),
     *(key.encode() for key in "jkhlgG1234567arpmxdsLuUJKoynNAFeEDftc/? \r\t\x03\x13\x05\x07\x0c\x14\x18\x02\x06\x7f"),
     *(f"\x1b{key}".encode() for key in ("", "[A", "[B", "[C", "[D", "[5~", "[6~", "[H", "[F", "OP", "[Z", "[1;2A")),
     "é漢".encode(),
@@ -335,8 +335,7 @@ class Play:
     def _end(self) -> None:
         name = self.dice.choice([*_ENDS])
         self.counts[f"ended by {name}"] += 1
-        if "tree.json" not in self.terminal.lines[0]:
-            raise FaultError("the screen is not whole")
+        self._until(lambda: "tree.json" in self.terminal.lines[0], "the screen is whole")  # a dialog is being closed
         if name == "quit":
             self._quit()
         elif name == "close":

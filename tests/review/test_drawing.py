@@ -96,3 +96,11 @@ def test_fewer_colours_are_used_where_the_terminal_has_fewer() -> None:
     console = Console(color_system="256", force_terminal=True)
     assert "38;5;" in Painted().changes(LayoutUpdate([[strip]], Region(0, 0, SIZE.width, 1)), console, SIZE)
     assert console._color_system == ColorSystem.EIGHT_BIT
+
+
+def test_a_board_of_colours_is_written_colour_by_colour() -> None:
+    styles = [Style.parse("#010203 on #a0b0c0"), Style.parse("#010203 on #c0b0a0")]
+    lines = [Strip([Segment("abc ", styles[(x + y) % 2]) for x in range(6)]) for y in range(SIZE.height)]
+    written = Painted().changes(full(lines), CONSOLE, SIZE)
+    assert written.count("48;2;160;176;192") == written.count("48;2;192;176;160") == 1
+    assert screen_of(written) == screen_of(full(lines).render_segments(CONSOLE).replace("\n", ""))

@@ -29,6 +29,7 @@ from treegen.review.contrast import ReadableText
 from treegen.review.drawing import Changes, Painted
 from treegen.review.messages import BackgroundFailed, reason_of
 from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.messages import MessagesDialog
 from treegen.review.toasts import Toast, ToastQueue
 from treegen.text import printable
 
@@ -314,6 +315,10 @@ class BackgroundApp(App[ReturnType]):
     def _show_toast(self, toast: Toast) -> None:
         self.clear_notifications()
         super().notify(toast.message, **toast.settings)
+
+    def action_messages(self) -> None:
+        """List the messages of the session."""
+        self.push_screen(MessagesDialog([*self.toasts.sent], self.toasts.count))
 
     def complain(self, error: TreegenError) -> None:
         """Show what did not work and what to do about it."""

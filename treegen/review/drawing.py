@@ -32,6 +32,8 @@ class Look(NamedTuple):
 
 #: a character (empty behind a wide one) and its look
 Cell = tuple[str, Look]
+#: column, line and cells
+Piece = tuple[int, int, list[Cell]]
 _SAME: Final = 6  # unchanged cells between two changes that cost less than another move of the cursor
 _RESET: Final = "\x1b[0m"
 _MARK: Final = "\ue000"
@@ -57,13 +59,13 @@ class Painted:
             self.clear()  # a picture: what it covers is known to the terminal alone
             return update.render_segments(console)
         system = console._color_system or ColorSystem.TRUECOLOR
-        pen = _Pen()
-        for x, y, strip in _strips(update):
-            self._line(pen, x, y, list(_cells(strip, system)))
-        return pen.written()
+        pieces = [piece for x, y, strip in _strips(update) for piece in self._line(x, y, list(_cells(strip, system)))]
+        # A colour costs up to 40 bytes, a move of the cursor 8: where the cells of many lines change, as when a heat
+        # map scrolls sideways, it is cheaper to write them colour by colour.
+        return min(_written(pieces), _written(_by_look(pieces)), key=len)
 
-    def _line(self, pen: "_Pen", x: int, y: int, cells: list[Cell]) -> None:
-        """Write the cells of a line that have changed."""
+    def _line(self, x: int, y: int, cells: list[Cell]) -> "Iterator[Piece]":
+        """Yield what has changed in a line, and take it as written."""
         if not 0 <= y < self._size.height:
             return
         line = self._lines[y]
@@ -72,7 +74,7 @@ class Painted:
         for start, end in _runs(
             [n for n, (old, new) in enumerate(zip(before, cells, strict=True)) if old != new], cells
         ):
-            pen.write(x + start, y, cells[start:end])
+            yield x + start, y, cells[start:end]
 
 
 class Changes(CompositorUpdate):
@@ -147,6 +149,34 @@ def _runs(changed: list[int], cells: list[Cell]) -> list[tuple[int, int]]:
         else:
             runs.append((start, end))
     return runs
+
+
+def _by_look(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the pieces of one look each, by their looks; sorted before its colour, a blank is with its background."""
+    looks = [each for piece in pieces for each in _of_one_look(*piece)]
+    looks.sort(key=lambda each: (each[0].begin, each[0].end, each[0].background, each[0].colour))
+    return [piece for _, piece in looks]
+
+
+def _of_one_look(x: int, y: int, cells: list[Cell]) -> Iterator[tuple[Look, Piece]]:
+    """Divide a piece where the look changes; a blank belongs to what is before it on the same background."""
+    start, look = 0, cells[0][1]
+    for at, (_, other) in enumerate(cells):
+        if other == look:
+            continue
+        if other._replace(colour=look.colour) == look and not (other.colour and look.colour):
+            look = other if other.colour else look
+        else:
+            yield look, (x + start, y, cells[start:at])
+            start, look = at, other
+    yield look, (x + start, y, cells[start:])
+
+
+def _written(pieces: Iterable[Piece]) -> str:
+    pen = _Pen()
+    for piece in pieces:
+        pen.write(*piece)
+    return pen.written()
 
 
 class _Pen:

@@ -17,7 +17,7 @@ from treegen.tree.changes.edits import point_rule
 from treegen.tree.document import compact, dump
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import ClassRule, Tree
-from treegen.tree.review_notes import NoteChange, Notes
+from treegen.tree.review_notes import NO_NOTES, NoteChange, Notes, comments
 from treegen.vcs.versions import tree_of
 from treegen.workflow.session import Session
 
@@ -144,6 +144,7 @@ class SecondReview:
         left_out: answers of the second reviewer that the tree has no class, group or option for.
         pairs: what both answered; where a disagreement was adjudicated, the first is what the tree had before.
         decisions: the adjudications, by class and group.
+        comments: of the second reviewer, on what the tree has.
     """
 
     name: str
@@ -152,6 +153,7 @@ class SecondReview:
     left_out: int
     pairs: tuple[Pair, ...]
     decisions: dict[tuple[str, str], Adjudication]
+    comments: dict[Target, str]
 
     @cached_property
     def agreements(self) -> tuple[Agreement, ...]:
@@ -229,6 +231,7 @@ def _review(path: Path, name: str, tree: Tree, notes: Notes) -> SecondReview:
         left_out=len(given) - len(fitting),
         pairs=tuple(pairs),
         decisions={key: each for key, each in decisions.items() if key in valid},
+        comments=comments(tree, left.notes if left else NO_NOTES),
     )
 
 

@@ -474,6 +474,8 @@ async def test_what_is_longer_than_a_line_can_be_read_whole_and_copied(play: Ope
         data["classification_groups"]["form"]["prompt"] = long
 
     async with play(unseen, (80, 24)) as player:
+        await player.press("7")
+        assert "from a file" in player.screen, "the keys have two lines"
         await proposed(player, lengthen)
         assert "much like {}." in player.screen
         await player.press("y")

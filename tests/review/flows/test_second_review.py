@@ -5,14 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from tests.review.bursts import Screen
 from tests.review.conftest import Open, Player
 from tests.waiting import wait_until
 from tests.workflow.test_second_review import FIRST, answer_all
+from treegen.history.store import Store
 from treegen.review.app import open_app
 from treegen.review.screens.agreement import AdjudicationDialog, AgreementDialog
-from treegen.workflow.second_review import answered
+from treegen.tree.feedback_target import Target
+from treegen.tree.review_notes import NoteChange, class_target, group_target, option_target
+from treegen.workflow.second_review import SecondSession, answered
+from treegen.workflow.session import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +48,9 @@ async def test_the_rules_are_hidden_and_answers_go_on_to_the_next(unseen: Path) 
                 await player.press("2", key)
                 assert len(app.screen_stack) == 1, key
             assert "only answers" in player.said
-            await player.press("t", "1", "3", "4", "5", "6")
+            await player.press("t", "1", "3", "4")
+            assert "scores the saved tree" not in player.screen, "it does not here"
+            await player.press("5", "6")
             assert player.app.review.problems == ()
             await player.press("2", "ctrl+s")
             assert "kept already" in player.said
@@ -72,6 +79,42 @@ async def test_agreement_is_shown_and_disagreements_are_decided_one_at_a_time(pl
         assert "1 disagreement adjudicated, 1 left" in player.said
         await player.press("equals_sign", "enter", "escape")
         assert player.word("Abrosk", "size") == before
+
+
+def comment(session: Session, *comments: tuple[Target, str]) -> None:
+    for target, text in comments:
+        session.note("comment", [NoteChange(kind="comment", target=target, old="", new=text)])
+
+
+async def test_the_comments_of_both_are_shown_where_they_disagree(play: Open, unseen: Path) -> None:
+    answer_all(unseen, "first", ("Abrosk", "colour", "gray"), ("Quillip", "colour", "blue"))
+    with Store(unseen, reviewer="first") as store:
+        second = SecondSession(unseen, store)
+        gray = option_target("colour", "gray")
+        comment(
+            second, (class_target("Abrosk"), "[b]never seen"), (gray, "or silver"), (class_target("Quillip"), "odd")
+        )
+        second.close()
+    async with play(unseen, (80, 24)) as player:
+        comment(player.app.review.session, (group_target("colour"), "of the body"), (class_target("Abrosk"), "white"))
+        await player.press("equals_sign", "enter")
+        assert '1 of 2: "Abrosk" in "colour"' in player.screen
+        assert str(player.app.screen.query(Static).last().content).splitlines() == [
+            'first on the class "Abrosk": white',
+            'first on the class "Abrosk": [b]never seen',
+            'first on the group "colour": of the body',
+            'first on the option "gray" of the group "colour": or silver',
+        ]
+        assert "of the body" in player.screen
+        assert sum("first" in row for row in answers(player)) == 2, "a second reviewer may have any name"
+        await player.press("n")
+        assert "odd" in player.screen
+        assert "silver" in player.screen
+
+
+def answers(player: Player) -> list[list[str]]:
+    grid = player.grid("answers")
+    return [grid.row_texts(row) for row in range(grid.count)]
 
 
 async def test_without_a_second_review_it_says_how_to_begin_one(play: Open, unseen: Path) -> None:

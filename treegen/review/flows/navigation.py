@@ -86,12 +86,13 @@ class NavigationFlow:
             group = [image.votes[votes.row].group] if votes.has_focus else fault
             self.go_to(pointer_to("rules", image.true, *group))
 
-    def to_mistake(self, number: int) -> None:
-        """Show a misclassified image by its number among all of them."""
-        pane = self.context.query_one(ImagesPane)
-        pane.which, pane.filter = "wrong", ""
+    def to_image(self, index: int) -> None:
+        """Show an image of the dev split: among the misclassified ones if it is one, else among all."""
+        pane, measured = self.context.query_one(ImagesPane), self.context.review.measured
+        wrong = [mistake.index for mistake in measured.mistakes] if measured else []
+        pane.which, pane.filter = "wrong" if index in wrong else "all", ""
         self.context.show_pane("images")
-        pane.list.put_cursor(number)
+        pane.list.put_cursor(wrong.index(index) if index in wrong else index)
 
     def go_to(self, pointer: str) -> None:
         """Put the cursor where a JSON Pointer leads, and show the pane of it."""

@@ -17,6 +17,7 @@ from treegen.text import counted, p_value, show
 from treegen.tree.agreement import Pair
 from treegen.tree.changes import apply
 from treegen.tree.changes.edits import point_rule
+from treegen.tree.review_notes import class_target, group_target, option_target
 from treegen.workflow import luck
 from treegen.workflow.second_review import SecondReview, Whose, adjudicate, second_reviews
 
@@ -87,7 +88,10 @@ class AgreementFlow:
             found = self.context.review.tree.group(pair.group)
             options = found.options if found else ()
             title = f"{number} of {len(pairs)}: {show(pair.class_name)} in {show(pair.group)}"
-            dialog = AdjudicationDialog(f"{title}\n{found.prompt if found else ''}", pair, options, review.name)
+            comments = self._comments(review, pair, options)
+            dialog = AdjudicationDialog(
+                f"{title}\n{found.prompt if found else ''}", pair, options, review.name, comments
+            )
             answers: list[str | None] = [*options, None]
             if self.context.review.can_score:
                 self.context.start(partial(self._preview, dialog, pair, answers), "adjudication")
@@ -113,6 +117,18 @@ class AgreementFlow:
         else:
             text = "no disagreement is open"
         self.context.notify(text, timeout=4)
+
+    def _comments(self, review: SecondReview, pair: Pair, options: Sequence[str]) -> list[str]:
+        """Return what both reviewers wrote about the class, the group and its options."""
+        targets = [class_target(pair.class_name), group_target(pair.group)]
+        targets += [option_target(pair.group, option) for option in options]
+        both = (("first", self.context.review.comments), (review.name, review.comments))
+        return [
+            f"{name} on {target.words}: {comments[target]}"
+            for target in targets
+            for name, comments in both
+            if target in comments
+        ]
 
     async def _preview(self, dialog: AdjudicationDialog, pair: Pair, answers: Sequence[str | None]) -> None:
         tree = self.context.review.tree

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
 from treegen.review.screens.dialogs import Dialog
@@ -64,7 +64,7 @@ class AgreementDialog(Dialog[int | None]):
 
 
 class AdjudicationDialog(Dialog[Decision]):
-    """One disagreement: the options, who took which, and what each would do to the score."""
+    """One disagreement: the options, who took which, what each would do to the score, and comments."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Leave"),
@@ -74,7 +74,7 @@ class AdjudicationDialog(Dialog[Decision]):
         Binding("n", "dismiss('next')", "Next"),
     ]
 
-    def __init__(self, title: str, pair: Pair, options: Sequence[str], name: str) -> None:
+    def __init__(self, title: str, pair: Pair, options: Sequence[str], name: str, comments: Sequence[str]) -> None:
         """Build a dialog with the cursor on the second's answer.
 
         Args:
@@ -82,25 +82,30 @@ class AdjudicationDialog(Dialog[Decision]):
             pair: the answers.
             options: of the group.
             name: of the second reviewer.
+            comments: of both, in words.
         """
         super().__init__()
-        self._title, self._pair, self._second = title, pair, name
+        self._title, self._pair, self._second, self._comments = title, pair, name, comments
         self._choices: list[str | None] = [*options, None]
         self._effects: Sequence[str] = ()
 
     def compose(self) -> ComposeResult:
         """Compose title, keys and answers."""
-        with Vertical(classes="dialog wide"):
+        with Vertical(classes="dialog wide full" if self._comments else "dialog wide"):
             yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             hint = "1 takes the first's, 2 the second's, 0 no answer, enter another; n the next one; escape leaves"
             yield Static(hint, markup=False, classes="hint")
             yield Grid(id="answers")
+            if self._comments:
+                with VerticalScroll(classes="whole"):
+                    yield Static("\n".join(map(printable, self._comments)), markup=False)
 
     def on_mount(self) -> None:
         """Show the answers."""
         self._fill()
         grid = self.query_one(Grid)
-        grid.styles.height = min(len(self._choices) + 1, 16)
+        if not self._comments:
+            grid.styles.height = min(len(self._choices) + 1, 16)
         grid.put_cursor(self._choices.index(self._pair.second) if self._pair.second in self._choices else 0)
         grid.focus()
 
@@ -113,8 +118,8 @@ class AdjudicationDialog(Dialog[Decision]):
     def _fill(self) -> None:
         rows = []
         for number, choice in enumerate(self._choices):
-            answers: dict[str, str | None] = {"first": self._pair.first, self._second: self._pair.second}
-            who = [name for name, answer in answers.items() if answer == choice]
+            answers = (("first", self._pair.first), (self._second, self._pair.second))
+            who = [name for name, answer in answers if answer == choice]
             effect = self._effects[number] if number < len(self._effects) else ""
             rows.append((NO_ANSWER if choice is None else choice, ", ".join(who), effect))
         heads = ["answer", "taken by", "effect on the dev split"]

@@ -124,7 +124,7 @@ class ImagesPane(Vertical):
         """Repaint the images of the last score."""
         self._review = review = context.review
         self.shown = found = browsed_images(self.which, self.filter, review)
-        total = len(browsed_images(self.which, "", review))
+        total = len(browsed_images(self.which, "", review) if self.filter else found)
         self.passing = f"{len(found)} of {total}"
 
         def cell(row: int, column: int) -> str:

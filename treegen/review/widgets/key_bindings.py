@@ -69,6 +69,7 @@ EVERYWHERE: Final = (
         show=False,
         tooltip="Agreement with a second reviewer",
     ),
+    Binding("M", "app.messages", "messages", show=False, tooltip="Messages so far"),
     Binding("D", "app.do('appearance', 'toggle_dark')", "light or dark", show=False, tooltip="Light or dark"),
     Binding("i", "app.do('appearance', 'toggle')", "details", show=False, tooltip="Details: show or hide"),
     Binding("I", "app.do('appearance', 'turn')", "move details", show=False, tooltip="Details: beside or below"),

@@ -101,6 +101,13 @@ def unseen_note(review: "ReviewModel") -> str:
     return "not scored yet"
 
 
+def _nothing(review: "ReviewModel", what: str) -> str:
+    """Return why there is no group or class."""
+    if review.session.is_blank:
+        return "the file cannot be read; 3 says why"
+    return f"no {what} yet: a adds one"
+
+
 class GroupsPane(PaneGrid):
     """The groups, with CLIP's accuracy on each."""
 
@@ -140,7 +147,7 @@ class GroupsPane(PaneGrid):
             len(groups),
             cell,
             lambda r, c: tone_of(right[r], stale=stale) if c else "",
-            "no group yet: a adds one",
+            _nothing(review, "group"),
         )
         self.entitle("groups", str(len(groups)), progress_of(review, "group", len(groups)))
 
@@ -325,7 +332,7 @@ class RulesPane(PaneGrid):
         widths = widths_of(heads, min(len(names), 30), cell, least=6, most=26 if shares else 22)
         widths[0] += len(_MARKED)
         columns = [Column(head=h, width=w) for h, w in zip(heads, widths, strict=True)]
-        note = f"no class passes &{self.filter}; escape shows all" if self.filter else "no class yet: a adds one"
+        note = f"no class passes &{self.filter}; escape shows all" if self.filter else _nothing(review, "class")
         self.fill(columns, len(names), cell, tone, note)
         total = len(tree.rules)
         looks = f" with {counted(total, 'rule')}" if tree.looks else ""

@@ -84,6 +84,8 @@ class ScorePane(Vertical):
 
     @staticmethod
     def _numbers(review: "ReviewModel") -> list[str]:
+        if review.second:
+            return [review.missing]
         lines = []
         if review.measured:
             stale = "  (stale: the tree has changed since)" if review.stale else ""
