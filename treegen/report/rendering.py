@@ -16,7 +16,7 @@ from treegen.report.comparison import ComparisonDocument, entry_label, summary
 from treegen.report.document import Report, anchor_of
 from treegen.text import counted, p_value, points, printable
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import against, scope_sentence, test_name
+from treegen.workflow.verdict import against, scope_sentence, spread_words, test_name
 
 #: The start of every page: an existing file that begins like this may be replaced by a new page.
 MARK: Final = "<!doctype html>\n<!-- treegen "
@@ -90,6 +90,7 @@ def _environment(*, html: bool) -> Environment:
         "verdict": against,
         "gain": lambda paired: _points(paired["difference"]) if beyond_error(paired) else "none",
         "test_name": test_name,
+        "spread": spread_words,
         "scope": scope_sentence,
         "luck": luck_words,
         "name": _isolated if html else _code,

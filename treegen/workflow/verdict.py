@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from treegen.clip.metrics.accuracy import beyond_error
+from treegen.clip.metrics.statistics import middle_interval
 from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
 from treegen.text import counted, p_value, points, printable
 
@@ -78,6 +79,26 @@ def paired_points(paired: Mapping[str, Any], unit: str = " points", otherwise: s
     'no difference shown'
     """
     return f"{points(paired['difference'])}{unit}" if beyond_error(paired) else otherwise
+
+
+def spread_words(share: Mapping[str, Any]) -> str:
+    """Say what the interval of a control that was drawn several times is; empty for an accuracy of its own.
+
+    >>> spread_words({"n": 390, "seeds": 200, "accuracy": 0.08, "interval": [0.01, 0.2]})
+    'middle 95 % of 200 draws'
+    >>> spread_words({"n": 390, "seeds": 5, "accuracy": 0.08, "interval": [0.07, 0.09]})
+    'lowest and highest of 5 draws'
+    >>> spread_words({"n": 390, "seeds": 5, "accuracy": 0.14, "interval": [0.14, 0.14]})
+    'the same in all 5 draws'
+    """
+    seeds = share.get("seeds")
+    if seeds is None:
+        return ""
+    low, high = share["interval"]
+    if f"{low:.3f}" == f"{high:.3f}":
+        return f"the same in all {counted(seeds, 'draw')}"
+    whole = middle_interval(range(seeds)) == (0, seeds - 1)
+    return f"{'lowest and highest' if whole else 'middle 95 %'} of {counted(seeds, 'draw')}"
 
 
 def _weakest(dev: Diagnosis) -> list[str]:
