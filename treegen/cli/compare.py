@@ -76,7 +76,7 @@ def _home(trees: tuple[str, ...]) -> Path:
 
 def _show(comparison: "ComparisonDocument") -> None:
     from treegen.cli.output import interval, percent, say, table
-    from treegen.report.comparison import entry_label, summary
+    from treegen.report.comparison import entry_label, shared_images, summary
     from treegen.text import p_value
     from treegen.workflow.verdict import paired_points
 
@@ -104,7 +104,11 @@ def _show(comparison: "ComparisonDocument") -> None:
         for pair in comparison["pairs"]
     ]
     name = "Sign-flip test of clusters" if "clusters" in comparison["pairs"][0] else "McNemar"
-    table((f"{name} ({split} split)", "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
+    table(
+        (f"{name} ({split} split, n = {comparison['pairs'][0]['n']})", "points", "won", "lost", "p (Holm)", ""),
+        tests,
+        right=(1, 2, 3),
+    )
     for kind, parts in (("class", comparison["per_class"]), ("group", comparison["per_group"])):
         say()
         head = [f"{kind} (dev split)"]
@@ -123,4 +127,6 @@ def _show(comparison: "ComparisonDocument") -> None:
     say()
     n = entries[0]["dev"]["n"]
     say(f"{len(comparison['changed'])} of {n} dev images are not classified alike; --json lists them")
+    if sentence := shared_images(comparison):
+        say(sentence)
     say(summary(comparison))

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from treegen import __version__
 from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import as_tested
-from treegen.report.comparison import ComparisonDocument, entry_label, summary
+from treegen.report.comparison import ComparisonDocument, entry_label, shared_images, summary
 from treegen.report.document import Report, anchor_of
 from treegen.text import counted, p_value, points, printable
 from treegen.workflow.luck import luck_words
@@ -102,6 +102,7 @@ def _environment(*, html: bool) -> Environment:
         "counted": counted,
         "anchor_of": anchor_of,
         "entry_label": entry_label,
+        "shared_images": shared_images,
         "summary": summary,
         "version": __version__,
         "significant": _SIGNIFICANT,
