@@ -215,7 +215,7 @@ def paired_sentence(paired: Paired, other: str) -> str:
     """Describe McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no significant difference"
     return (
-        f"against {other}: {paired_points(paired)}, {paired['wins']} images won, "
+        f"against {other}: {paired_points(paired)}, {counted(paired['wins'], 'image')} won, "
         f"{paired['losses']} lost, {test_name(paired)} {p_value(paired['p'])}{verdict}"
     )
 
@@ -226,8 +226,8 @@ def effect_sentence(score: TestedScore) -> str:
     if effect["difference"] is None:
         return "too few images differ to show any difference"
     return (
-        f"{score['test']['n']} images can show differences of {100 * effect['difference']:.1f} points or more "
-        f"(power {effect['power']}, {percent(effect['discordant'])} of them differ)"
+        f"{counted(score['test']['n'], 'image')} can show differences of {100 * effect['difference']:.1f} points or "
+        f"more (power {effect['power']}, {percent(effect['discordant'])} of them differ)"
     )
 
 

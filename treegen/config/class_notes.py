@@ -15,7 +15,7 @@ from unicodedata import normalize as unicode_form
 from treegen.config.domain import Domain
 from treegen.config.notes_files import Entry, NotesFile, read_notes
 from treegen.errors import InputError
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.validation.normalise import normalise_name
 
 #: characters of one class's notes from files in one request, and of all of them: about 10,000 tokens
@@ -67,7 +67,8 @@ def with_notes(
     inline = dict(domain.notes)
     without_notes = [name for name in domain.classes if not texts_of.get(name) and name not in inline]
     if material and without_notes:
-        sentences.append(f"{len(without_notes)} of {len(domain.classes)} classes have no notes")
+        total = counted(len(domain.classes), "class", "classes")
+        sentences.append(f"{len(without_notes)} of {total} {'has' if len(without_notes) == 1 else 'have'} no notes")
     return noted, (*sentences, *_contradictions(claims), *_cut_sentences(noted))
 
 
@@ -97,7 +98,7 @@ def _contradictions(claims: Claims) -> Iterable[str]:
         if any(not said[0] & other for other in said[1:])
     ]
     if found:
-        message = f"the notes contradict each other on {_count(found, 'attribute', 'attributes')}"
+        message = f"the notes contradict each other on {counted(len(found), 'attribute', 'attributes')}"
         yield f"{message}, and the model is shown both: {', '.join(found[:_MOST_LISTED])}{_more(found)}"
 
 
@@ -196,11 +197,12 @@ def _match(
 
 def _summary(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
     texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
-    yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
+    total = counted(classes, "class", "classes")
+    yield f"{path}: notes on {len(matched) - len(empty)} of {total}, {counted(texts, 'text')}"
     if unknown:
-        yield f"{path}: {_count(unknown, 'name is', 'names are')} not in the domain: {_listed(unknown)}"
+        yield f"{path}: {counted(len(unknown), 'name is', 'names are')} not in the domain: {_listed(unknown)}"
     if empty:
-        yield f"{path}: {_count(empty, 'class has', 'classes have')} empty notes: {_listed(empty)}"
+        yield f"{path}: {counted(len(empty), 'class has', 'classes have')} empty notes: {_listed(empty)}"
 
 
 def _cut_sentences(domain: Domain) -> Iterable[str]:
@@ -211,12 +213,8 @@ def _cut_sentences(domain: Domain) -> Iterable[str]:
     ]
     if cut:
         parts = [f"{show(name)} {shown} of {total} shown" for name, shown, total in cut]
-        message = f"the notes on {_count(cut, 'class', 'classes')} are shortened to fit into one request"
+        message = f"the notes on {counted(len(cut), 'class', 'classes')} are shortened to fit into one request"
         yield f"{message}: {', '.join(parts[:_MOST_LISTED])}{_more(parts)}"
-
-
-def _count(things: Sequence[object], one: str, many: str) -> str:
-    return f"{len(things)} {one if len(things) == 1 else many}"
 
 
 def _listed(names: Sequence[str]) -> str:

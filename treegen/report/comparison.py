@@ -331,7 +331,7 @@ def summary(document: ComparisonDocument) -> str:
     pairs, split = document["pairs"], document["split"]
     shown = [pair for pair in pairs if pair["p_holm"] < 0.05]
     entry = document["entries"][0]
-    images = f"{(entry['test'] or entry['dev'])['n']} {split} images"
+    images = counted((entry["test"] or entry["dev"])["n"], f"{split} image")
     if not shown:
         tests = counted(len(pairs), "paired test")
         return f"No significant difference on {images} ({tests}, p corrected by Holm)."
@@ -341,6 +341,6 @@ def summary(document: ComparisonDocument) -> str:
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
         return f"On {images} {words} ({test_name(pairs[0])}, {p_value(largest['p_holm'])})."
-    return (
-        f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
-    )
+    verb = "shows" if len(shown) == 1 else "show"
+    tests = f"{len(shown)} of {len(pairs)} paired tests on {images}"
+    return f"{tests} {verb} a difference, p corrected by Holm; most: {words}."

@@ -20,10 +20,10 @@ def verdict(score: Score) -> str:
     """
     tested, dev = as_tested(score), score["dev"]
     if tested is None:
-        claim = f"{_right(dev['accuracy'], dev['n'])} dev images (the test split was not evaluated)"
+        claim = f"{_right(dev['accuracy'], dev['n'], 'dev')} (the test split was not evaluated)"
     else:
         tests = tested["mcnemar"]
-        claims = [f"{_right(tested['test']['accuracy'], tested['test']['n'])} test images"]
+        claims = [_right(tested["test"]["accuracy"], tested["test"]["n"], "test")]
         claims += [against(tests["baseline"], "the class names")]
         claims += [against(tests["parent"], "the parent revision")] if tests["parent"] else []
         claim = ", ".join(claims)
@@ -31,8 +31,8 @@ def verdict(score: Score) -> str:
     return f"{claim}; weakest on dev: {', '.join(weakest)}" if weakest else claim
 
 
-def _right(accuracy: float, count: int) -> str:
-    return f"Right on {100 * accuracy:.1f} % of {count}"
+def _right(accuracy: float, count: int, split: str) -> str:
+    return f"Right on {100 * accuracy:.1f} % of {counted(count, f'{split} image')}"
 
 
 def against(paired: Paired, other: str) -> str:
@@ -66,7 +66,8 @@ def scope_sentence(score: Score) -> str:
     words = f"intervals are for these {len(score['dev']['classes'])} classes: others may be harder"
     if clusters := score["images"].get("clusters"):
         split = "test" if as_tested(score) else "dev"
-        words += f"; they and the p-values count the {clusters[split]} clusters of the {split} split, not its images"
+        count = counted(clusters[split], "cluster")
+        words += f"; they and the p-values count the {count} of the {split} split, not its images"
     return words
 
 
