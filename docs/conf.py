@@ -35,6 +35,7 @@ html_show_search_summary = False  # it fetches pages, which browsers refuse to p
 html_theme_options = {"navigation_with_keys": True}
 html_math_renderer = "mathml"
 pygments_style = "default"
+smartquotes = False  # it makes a dash of the two hyphens of an option
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"

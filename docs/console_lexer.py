@@ -10,7 +10,7 @@ from typing import Any
 
 from pygments.lexer import Lexer
 from pygments.lexers.shell import BashLexer
-from pygments.token import Generic, Name, Text
+from pygments.token import Generic, Keyword, Name, Text
 from sphinx.application import Sphinx
 
 _COLUMNS = re.compile(r"\S {2,}\S|[│─]")
@@ -32,11 +32,17 @@ class ConsoleLexer(Lexer):
             if is_command or continues:
                 start = index + 2 * is_command
                 for at, token, value in BashLexer().get_tokens_unprocessed(line[2 * is_command :]):
+                    if token in Name.Builtin or token in Keyword:  # `export` is a command of treegen too
+                        token = Text
                     is_option = token is Text and value.startswith("-")
                     yield start + at, Name.Attribute if is_option else token, value
                 continues = line.endswith("\\\n")
             else:
-                yield index, Generic.Output.Table if _COLUMNS.search(line.strip()) else Generic.Output, line.rstrip("\n")
+                yield (
+                    index,
+                    Generic.Output.Table if _COLUMNS.search(line.strip()) else Generic.Output,
+                    line.rstrip("\n"),
+                )
                 yield index + len(line.rstrip("\n")), Text.Whitespace, "\n" * line.endswith("\n")
             index += len(line)
 
