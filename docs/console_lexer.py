@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 _COLUMNS = re.compile(r"\S {2,}\S|[│─]")
 
 
-class ConsoleLexer(Lexer):
+class ConsoleLexer(Lexer):  # type: ignore[misc]
     """Colours commands as shell and leaves output alone."""
 
     name = "Console"

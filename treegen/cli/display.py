@@ -183,7 +183,7 @@ def show_test(score: TestedScore, *, full: bool = False) -> None:
     for shuffled, words in ((controls["shuffled_rules"], "rules"), (controls.get("shuffled_columns"), "answers")):
         if shuffled:
             say(
-                f"shuffling its {words} does as well as the tree: p = {shuffled['p']:.4f} "
+                f"how often a shuffle of its {words} does as well as the tree: p = {shuffled['p']:.4f} "
                 f"({shuffled['seeds']} shuffles)"
             )
     recalls, tests = score.get("recall_difference"), score["mcnemar"]
