@@ -127,7 +127,7 @@ def test_tests_on_other_images_than_the_accuracies_are_said_with_their_number(ru
     assert shared not in run("compare", "earlier.json", "tree.json").out
     tree = json.loads((project / "tree.json").read_text(encoding="utf-8"))
     tree.pop("digest", None)
-    tree["rules"]["Wendle"]["size"] = None
+    tree["rules"]["Abrosk"]["size"] = None
     (project / "nulls.json").write_text(json.dumps(tree), encoding="utf-8")
     document = json.loads(run("compare", "tree.json", "nulls.json", "--json").out)
     size = next(row for row in document["per_group"] if row["name"] == "size")
