@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # generated.py, mathml.py
+sys.path.insert(0, str(Path(__file__).parent))  # generated.py, mathml.py, console_lexer.py
 
 from generated import problem_codes, schema_table
 
@@ -14,7 +14,7 @@ author = "The treegen developers"
 copyright = "the treegen developers, Apache-2.0"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "mathml"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click", "mathml", "console_lexer"]
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
 
@@ -35,6 +35,7 @@ html_show_search_summary = False  # it fetches pages, which browsers refuse to p
 html_theme_options = {"navigation_with_keys": True}
 html_math_renderer = "mathml"
 pygments_style = "default"
+smartquotes = False  # it makes a dash of the two hyphens of an option
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"

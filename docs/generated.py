@@ -53,5 +53,6 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _text(words: str) -> str:
-    """Escape what Markdown would take for markup, or for the end of a cell."""
-    return re.sub(r"([\\`*_|<>\[\]{}$])", r"\\\1", words)
+    """Escape what Markdown would take for markup, or for the end of a cell; code stays code."""
+    parts = re.split(r"(`[^`|]+`)", words)
+    return "".join(part if part.startswith("`") else re.sub(r"([\\`*_|<>\[\]{}$])", r"\\\1", part) for part in parts)

@@ -15,6 +15,7 @@ from treegen.config.domain import load_domain
 from treegen.config.settings import DecisionSettings
 from treegen.history.store import Store
 from treegen.tree.validation.schema import schema_problems
+from treegen.workflow.review_model import ReviewModel
 
 
 def seal(tree_file: Path) -> None:
@@ -193,26 +194,41 @@ def test_the_counter_of_looks_survives_one_more_image_and_another_seed(run: Run,
 
 
 @pytest.mark.slow
-def test_check_with_the_encoder_tells_what_the_last_score_by_it_advises(run: Run, tree_file: Path) -> None:
-    """Without a score, without the encoder, and after an edit it has nothing to tell; severities can be set."""
+def test_check_tells_what_the_last_score_advises_as_the_review_does(run: Run, tree_file: Path) -> None:
+    """Without a score, and after an edit, there is nothing to tell; severities can be set."""
+
+    def in_review() -> list[str]:
+        with ReviewModel(tree_file) as review:
+            return sorted(f"{p.code} {p.pointer} {p.severity} {p.message}" for p in review.problems)
+
+    def in_check() -> list[str]:
+        (found,) = json.loads(run("check", tree_file, "--json").out)
+        return sorted("{code} {pointer} {severity} {message}".format(**p) for p in found["problems"])
 
     def codes(*arguments: str) -> list[str]:
         (found,) = json.loads(run("check", tree_file, "--format", "json", *arguments).out)
         return [p["code"] for p in found["problems"] if p["code"] in MEASURED]
 
-    assert codes("--encoder", "bundled") == []
+    assert codes() == codes("--encoder", "bundled") == []
+    assert in_check() == in_review()
     advice = [a for a in document(run, tree_file)["dev"]["advice"] if a["shown"]]
     assert len(advice) > 0
-    assert codes() == []
-    assert len(codes("--encoder", "bundled")) >= len(advice)
+    assert codes() == codes("--encoder", "bundled")
+    assert len(codes()) >= len(advice)
+    assert in_check() == in_review()
     domain = tree_file.parent / "domain.toml"
     off = ", ".join(f'{code} = "off"' for code in MEASURED)
     domain.write_text(f"{domain.read_text()}\n[check]\nseverity = {{ {off} }}\n")
-    assert codes("--encoder", "bundled") == []
+    assert codes() == codes("--encoder", "bundled") == []
+    assert in_check() == in_review()
     domain.write_text(domain.read_text().replace('"off"', '"error"'))
-    assert run("check", tree_file, "--encoder", "bundled").code == 1
+    assert run("check", tree_file).code == run("check", tree_file, "--encoder", "bundled").code == 1
+    assert in_check() == in_review()
+    domain.write_text(domain.read_text().replace('name = "bundled"', 'name = "ViT-B-32"'))
+    assert codes() == []
     tree_file.write_text(TREE.replace('"tiny"', '"small"'), encoding="utf-8")
     assert codes("--encoder", "bundled") == []
+    assert in_check() == in_review()
 
 
 MEASURED = ("TG703", "TG704", "TG705", "TG706")

@@ -381,3 +381,23 @@ def test_archives_beside_a_table_are_named_where_its_files_are_missing(run: Run,
         archive.writestr("0.png", encoded(0))
     done = run("check", write_domain(tmp_path, 'manifest = "set.csv"'))
     assert "archives are not read with a table: pictures.zip" in done.out
+
+
+@pytest.mark.parametrize(
+    ("inner", "words"),
+    [
+        (["in.zip"], "1 archive within an archive was not opened"),
+        (["in.zip", "b.tar", "c.tgz", "d.7z"], "4 archives within archives were not opened"),
+    ],
+)
+def test_archives_within_archives_are_counted(run: Run, tmp_path: Path, inner: list[str], words: str) -> None:
+    for name in ("Wendle/0.png", "Grelm/0.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(encoded(0))
+    with zipfile.ZipFile(tmp_path / "set" / "outer.zip", "w") as archive:
+        archive.writestr("0.png", encoded(1))
+        for name in inner:
+            archive.writestr(name, b"")
+    done = run("check", write_domain(tmp_path, 'folder = "set"'))
+    assert "1 inside zip archives" in done.out
+    assert f"{words}, and pictures in there are not counted: outer.zip/in.zip" in done.err

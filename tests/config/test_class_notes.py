@@ -114,7 +114,7 @@ def test_names_that_mean_something_else_are_listed_and_not_asked_about(
 ) -> None:
     told = with_notes(domain_of(tmp_path, *classes), [write("a.json", {name: "x", "Wren": "y"})])[1]
     assert f'1 name is not in the domain: "{name}"' in told[1]
-    assert told[2] == "1 of 2 classes have no notes"
+    assert told[2] == "1 of 2 classes has no notes"
 
 
 def test_a_class_that_has_notes_in_the_file_is_not_meant_by_another_name(tmp_path: Path, write: Write) -> None:

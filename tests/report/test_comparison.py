@@ -13,7 +13,7 @@ from treegen.clip.metrics.statistics import holm, mcnemar_exact
 from treegen.errors import InputError
 from treegen.history.store import Store
 from treegen.images import LabelledImage
-from treegen.report.comparison import compare, compare_evaluations, corrected, entry_label, summary
+from treegen.report.comparison import compare, compare_evaluations, corrected, entry_label, shared_images, summary
 from treegen.report.evaluation import Evaluation, SplitPredictions, aligned
 from treegen.report.rendering import MARK, comparison_html, comparison_markdown
 from treegen.tree.model import ClassRule, Group, Tree
@@ -119,6 +119,39 @@ def test_the_table_the_page_and_the_markdown_name_every_entry(run: Run, project:
     assert html.startswith(MARK)
     assert run("compare", "earlier.json", "tree.json", "-o", "c.html").code == 0
     assert (project / "c.html").read_text(encoding="utf-8") == html
+
+
+def test_tests_on_other_images_than_the_accuracies_are_said_with_their_number(run: Run, project: Path) -> None:
+    """Classes without an answer in a group count for one tree only; the same images for both need no word."""
+    shared = "for which both trees expect an answer"
+    assert shared not in run("compare", "earlier.json", "tree.json").out
+    tree = json.loads((project / "tree.json").read_text(encoding="utf-8"))
+    tree.pop("digest", None)
+    tree["rules"]["Abrosk"]["size"] = None
+    (project / "nulls.json").write_text(json.dumps(tree), encoding="utf-8")
+    document = json.loads(run("compare", "tree.json", "nulls.json", "--json").out)
+    size = next(row for row in document["per_group"] if row["name"] == "size")
+    whole, part = [share["n"] for share in size["shares"]]
+    assert whole > part == size["against"][1]["n"]
+    assert document["pairs"][0]["n"] == document["entries"][0]["test"]["n"]
+    words = f"size (tested on {part}, accuracies over {whole} and {part})"
+    assert run("compare", "tree.json", "nulls.json", "-o", "c.html").code == 0
+    html = (project / "c.html").read_text(encoding="utf-8")
+    markdown = run("compare", "tree.json", "nulls.json", "--format", "markdown").out
+    for text in (run("compare", "tree.json", "nulls.json").out, html, markdown):
+        assert words in text
+        assert shared in text
+
+
+def test_images_that_an_encoder_lacks_are_said_with_the_number_of_the_others(project: Path) -> None:
+    with Workspace(project / "tree.json") as workspace:
+        whole = _evaluation(_predictions("0011", "0011"))
+        part = _evaluation(_predictions("011", "011", paths="acd"), fingerprint="other")
+        workspace.domain = replace(workspace.domain, classes=("Newt", "Swan"))
+        document = compare_evaluations(workspace, [whole, part])
+    words = "on the 3 images of the test split that every encoder can embed (2 images were left out)"
+    assert words in shared_images(document)
+    assert words in comparison_html(document)
 
 
 def test_revisions_of_the_history_are_compared_by_name(run: Run, project: Path) -> None:

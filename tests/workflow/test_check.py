@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TREE
-from treegen.config.domain import Domain
+from treegen.config.domain import Domain, load_domain
 from treegen.config.settings import CheckSettings
 from treegen.errors import InputError
 from treegen.tree.document import tree_from
@@ -19,8 +19,10 @@ from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data, check_text
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.check import check_domain_file, check_tree, check_tree_file, check_tree_text
+from treegen.workflow.review_model import ReviewModel
 
 CLASSES = tuple(json.loads(TREE)["rules"])
+DATA = Path(__file__).parents[1] / "data" / "trees"
 
 
 @pytest.fixture
@@ -216,3 +218,40 @@ def test_a_sound_tree_is_checked_without_an_encoder_and_without_json_schema(tmp_
     arguments = [sys.executable, "-c", PROBE, "check", str(written(tmp_path, TREE))]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def problem_texts(problems: Sequence[Problem]) -> list[str]:
+    return sorted(f"{p.code} {p.pointer} {p.severity} {p.message}" for p in problems)
+
+
+@pytest.mark.parametrize("with_domain", [False, True])
+@pytest.mark.parametrize("file", sorted(DATA.rglob("*.json")), ids=lambda file: file.stem)
+def test_the_review_shows_what_check_prints(tmp_path: Path, file: Path, with_domain: bool) -> None:
+    """Of every file that is read as a tree; what is not one is read key by key in the review, which shows more."""
+    if file.name.endswith(".expected.json"):
+        return
+    path = tmp_path / "tree.json"
+    path.write_bytes(file.read_bytes())
+    if with_domain:
+        levels = 'severity = { TG205 = "off", TG605 = "error", TG302 = "off", TG303 = "error" }'
+        text = f'name = "sketchbook"\nclasses = ["Newt", "Swan", "Owl"]\n[check]\n{levels}\n'
+        (tmp_path / "domain.toml").write_text(text)
+    domain = load_domain(tmp_path / "domain.toml") if with_domain else None
+    found = check_tree_file(path, domain)
+    with ReviewModel(path) as review:
+        shown, blank = review.problems, review.session.is_blank
+    if found.document or blank:
+        for ours, theirs in zip(problem_texts(shown), problem_texts(found.problems), strict=True):
+            assert ours.startswith(theirs), "it may add how it reads what is written"
+    else:
+        assert any(problem.severity == "error" for problem in shown)
+
+
+def test_a_check_does_not_depend_on_the_history(tree_file: Path) -> None:
+    domain = load_domain(tree_file.parent)
+    before = check_tree_file(tree_file, domain)
+    (tree_file.parent / ".treegen").mkdir(exist_ok=True)
+    (tree_file.parent / ".treegen" / "store.sqlite").write_text(
+        "not a database, but long enough to be read as one" * 99
+    )
+    assert check_tree_file(tree_file, domain) == before

@@ -25,7 +25,7 @@ from treegen.batch.preprocess import Prepared, encode, prepare_batch
 from treegen.config.settings import EncoderSettings
 from treegen.errors import InputError, ModelError, TreegenError
 from treegen.extras import require
-from treegen.text import first_line
+from treegen.text import counted, first_line
 
 if TYPE_CHECKING:
     from treegen.clip.encoders.interface import Encoder, Preprocessor
@@ -103,7 +103,8 @@ class ClusterEngine:
         kind = "GPU" if work.settings.device == "cuda" else "CPU"
         workers = self._workers or max(1, self._available(kind))
         if workers > self._available(kind):
-            message = f"{workers} workers need {workers} {kind}s; Ray has {self._available(kind)}"
+            need = f"{counted(workers, 'worker needs', 'workers need')} {counted(workers, kind)}"
+            message = f"{need}; Ray has {self._available(kind)}"
             raise InputError(message, f"use fewer --workers, or add machines to the cluster at {_ADDRESS}")
         refs = [ray.put(table) for table in _tables(sources, work.batch)]
         if not refs:

@@ -76,7 +76,7 @@ def _home(trees: tuple[str, ...]) -> Path:
 
 def _show(comparison: "ComparisonDocument") -> None:
     from treegen.cli.output import interval, percent, say, table
-    from treegen.report.comparison import entry_label, summary
+    from treegen.report.comparison import entry_label, shared_images, summary
     from treegen.text import p_value
     from treegen.workflow.verdict import paired_points
 
@@ -103,8 +103,9 @@ def _show(comparison: "ComparisonDocument") -> None:
         )
         for pair in comparison["pairs"]
     ]
-    name = "Sign-flip test of clusters" if "clusters" in comparison["pairs"][0] else "McNemar"
-    table((f"{name} ({split} split)", "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
+    first = comparison["pairs"][0]
+    name = f"{'Sign-flip test of clusters' if 'clusters' in first else 'McNemar'} ({split} split, n = {first['n']})"
+    table((name, "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
     for kind, parts in (("class", comparison["per_class"]), ("group", comparison["per_group"])):
         say()
         head = [f"{kind} (dev split)"]
@@ -121,6 +122,8 @@ def _show(comparison: "ComparisonDocument") -> None:
             lines.append(cells)
         table(head, lines, right=range(1, len(head)))
     say()
-    n = entries[0]["dev"]["n"]
-    say(f"{len(comparison['changed'])} of {n} dev images are not classified alike; --json lists them")
+    n, changed = entries[0]["dev"]["n"], len(comparison["changed"])
+    say(f"{changed} of {n} dev images {'is' if changed == 1 else 'are'} not classified alike; --json lists all")
+    if sentence := shared_images(comparison):
+        say(sentence)
     say(summary(comparison))

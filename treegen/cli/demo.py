@@ -63,6 +63,7 @@ def _summary(tree: Path) -> None:
     from treegen.cli.output import interval, percent, print_line, say, table
     from treegen.history.score_document import as_tested
     from treegen.history.store import Store
+    from treegen.workflow.verdict import spread_words
 
     with Store(tree) as store:
         scores, revisions = store.scores(), store.revisions()
@@ -79,10 +80,8 @@ def _summary(tree: Path) -> None:
         ("shuffled rules", last["controls"]["shuffled_rules"]),
     ]
     print_line("\n" + click.style("== What the loop achieved", bold=True))
-    cells = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"]) for name, p in rows]
-    table(("test split", "accuracy", "95 % interval", "n"), cells, right=(1, 2, 3))
+    cells = [(name, percent(p["accuracy"]), interval(p["interval"]), p["n"], spread_words(p)) for name, p in rows]
+    table(("test split", "accuracy", "95 % interval", "n", ""), cells, right=(1, 2, 3))
     if parent := last["mcnemar"]["parent"]:
         say(f"revised tree {paired_sentence(parent, 'the first draft')}")
     say(f"revised tree {paired_sentence(last['mcnemar']['baseline'], 'the name baseline')}")
-    seeds = last["controls"]["shuffled_rules"]["seeds"]
-    say(f"shuffled rules: mean of {seeds} shuffles and the middle 95 % of them; chance: random guessing")

@@ -15,7 +15,7 @@ from treegen.tree.validation.folding import fold
 from treegen.tree.validation.problems import Place, Problem
 from treegen.workflow.luck import luck_sentence
 from treegen.workflow.proposal_units import ChangeGroup
-from treegen.workflow.verdict import paired_points, scope_sentence, test_name, verdict
+from treegen.workflow.verdict import paired_points, scope_sentence, spread_words, test_name, verdict
 
 if TYPE_CHECKING:
     from treegen.llm.tasks.attempts import Attempt
@@ -80,8 +80,8 @@ def show_proposal(units: Iterable[ChangeGroup]) -> None:
         print_line(change_line(change) + click.style(mark, fg="red" if unit.refused else "yellow"))
 
 
-def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str]]:
-    """Return the rows of the comparison table: what, accuracy, interval, n."""
+def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, str, str, str]]:
+    """Return the rows of the comparison table: what, accuracy, interval, n, what the interval of a control is."""
     controls = score["controls"]
     measured: list[tuple[str, Mapping[str, Any] | None]] = [
         ("chance", controls["chance"]),
@@ -91,7 +91,11 @@ def score_rows(score: TestedScore, label: str = "tree") -> list[tuple[str, str, 
         ("shuffled answers", controls.get("shuffled_columns")),
         ("random words", controls["random_words"]),
     ]
-    return [(name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"])) for name, p in measured if p]
+    return [
+        (name, percent(p["accuracy"]), interval(p["interval"]), str(p["n"]), spread_words(p))
+        for name, p in measured
+        if p
+    ]
 
 
 def show_notes(scored: "ScoreResult") -> "ScoreResult":
@@ -171,7 +175,7 @@ def census_sentence(files: ImageFiles) -> str:
 
 def show_test(score: TestedScore, *, full: bool = False) -> None:
     """Print the accuracy next to its controls; in full also the tests."""
-    table(("test split", "accuracy", "95 % interval", "n"), score_rows(score), right=(1, 2, 3))
+    table(("test split", "accuracy", "95 % interval", "n", ""), score_rows(score), right=(1, 2, 3))
     if not full:
         return
     say(f"mean per-class recall {percent(score['test']['mean_per_class_recall'])}")
@@ -179,7 +183,7 @@ def show_test(score: TestedScore, *, full: bool = False) -> None:
     for shuffled, words in ((controls["shuffled_rules"], "rules"), (controls.get("shuffled_columns"), "answers")):
         if shuffled:
             say(
-                f"shuffling its {words} does as well as the tree: p = {shuffled['p']:.4f} "
+                f"how often a shuffle of its {words} does as well as the tree: p = {shuffled['p']:.4f} "
                 f"({shuffled['seeds']} shuffles)"
             )
     recalls, tests = score.get("recall_difference"), score["mcnemar"]
@@ -211,7 +215,7 @@ def paired_sentence(paired: Paired, other: str) -> str:
     """Describe McNemar's test in words."""
     verdict = "" if paired["p"] < 0.05 else ", no significant difference"
     return (
-        f"against {other}: {paired_points(paired)}, {paired['wins']} images won, "
+        f"against {other}: {paired_points(paired)}, {counted(paired['wins'], 'image')} won, "
         f"{paired['losses']} lost, {test_name(paired)} {p_value(paired['p'])}{verdict}"
     )
 
@@ -222,8 +226,8 @@ def effect_sentence(score: TestedScore) -> str:
     if effect["difference"] is None:
         return "too few images differ to show any difference"
     return (
-        f"{score['test']['n']} images can show differences of {100 * effect['difference']:.1f} points or more "
-        f"(power {effect['power']}, {percent(effect['discordant'])} of them differ)"
+        f"{counted(score['test']['n'], 'image')} can show differences of {100 * effect['difference']:.1f} points or "
+        f"more (power {effect['power']}, {percent(effect['discordant'])} of them differ)"
     )
 
 

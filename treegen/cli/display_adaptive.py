@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from treegen.cli.output import interval, percent, say, table
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.workflow.adaptive import AdaptiveScore
@@ -13,7 +14,7 @@ _WIDTH = 40  # columns of a bar at 100 %
 
 def show_adaptive(result: "AdaptiveScore") -> None:
     """Print the accuracy after each number of questions for each order, and what stopping early costs."""
-    say(f"accuracy by number of questions, {result.n} {result.split} images, decision rule bayes")
+    say(f"accuracy by number of questions, {counted(result.n, f'{result.split} image')}, decision rule bayes")
     head = ("questions", *(_NAMES[order] for order in result.orders))
     rows = [
         (after[0].questions, *(f"{percent(a.accuracy)} {interval(a.interval)}" for a in after))

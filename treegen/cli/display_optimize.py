@@ -137,7 +137,7 @@ def show_automatic(result: "Automatic", tree: Path, written: Path | None, *, pro
     say()
     halves = zip(("propose", "confirm"), result.n, (result.propose, result.confirm), strict=True)
     for name, n, (before, after) in halves:
-        say(f"{name} half: {percent(before / n)} -> {percent(after / n)} of {n} images")
+        say(f"{name} half: {percent(before / n)} -> {percent(after / n)} of {counted(n, 'image')}")
     tried = len(result.candidates) - 1
     say(
         f"{counted(tried, 'candidate')} seen by the confirm half; if images flipped at random, the best of so many "
@@ -169,8 +169,8 @@ def _verdict(result: "Automatic") -> str:
     test, paired = result.score["test"], result.score["mcnemar"]["parent"]
     assert paired is not None
     return (
-        f"Right on {percent(test['accuracy'])} {interval(test['interval'])} of {test['n']} test images; against the "
-        f"tree it started from {paired['wins']} won and {paired['losses']} lost (p = {paired['p']:.2g})."
+        f"Right on {percent(test['accuracy'])} {interval(test['interval'])} of {counted(test['n'], 'test image')}; "
+        f"against the tree it started from {paired['wins']} won and {paired['losses']} lost (p = {paired['p']:.2g})."
     )
 
 

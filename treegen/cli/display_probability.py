@@ -37,7 +37,7 @@ def sets_sentence(sets: SetCoverage) -> str:
     """Describe the coverage of the prediction sets."""
     return (
         f"prediction sets ({percent(sets['level'])}, `classify --sets {sets['level']:g}`): they have the class of "
-        f"{percent(sets['accuracy'])} {interval(sets['interval'])} of {sets['n']} test images, "
+        f"{percent(sets['accuracy'])} {interval(sets['interval'])} of {counted(sets['n'], 'test image')}, "
         f"{sets['size']:.1f} classes on average, {sets['empty']} of them empty"
     )
 

@@ -81,6 +81,7 @@ def command(llm: LlmChoice, encoder: EncoderChoice, **values: Any) -> None:
     from treegen.cli.display import show_notes, show_problems, show_score
     from treegen.cli.output import print_json, say
     from treegen.errors import ProblemsError
+    from treegen.tree.rendering import size_of
     from treegen.tree.validation.folding import fold
     from treegen.workflow.score import score_tree
 
@@ -90,7 +91,7 @@ def command(llm: LlmChoice, encoder: EncoderChoice, **values: Any) -> None:
     show_problems(fold(drafted.conversation.problems), str(workspace.path), err=True)
     tree, number = drafted.tree, drafted.revision.id
     if not options.as_json:
-        say(f"wrote {workspace.path}: {len(tree.groups)} groups, {len(tree.classes)} classes, revision {number}")
+        say(f"wrote {workspace.path}: {size_of(tree)}, revision {number}")
     alike = [p for p in drafted.conversation.problems if p.code == "TG506"]
     scoring = options.scores(workspace) and not alike
     score = show_notes(score_tree(workspace, tree)).score if scoring else None

@@ -103,6 +103,7 @@ def _document(plan: "Plan", summary: "Summary") -> dict[str, object]:
 def _show(plan: "Plan", summary: "Summary") -> None:
     from treegen.cli.output import interval, percent, say, tell
     from treegen.images import shown
+    from treegen.text import counted
 
     for note in summary.notes:
         tell(f"note: {note}")
@@ -112,7 +113,8 @@ def _show(plan: "Plan", summary: "Summary") -> None:
         for number, words in ((counts.cached, "in the cache already"), (counts.finished, "written already"))
         if number
     ]
-    say(f"{counts.images} images: {', '.join([f'{counts.embedded} embedded', *known])}, {counts.skipped} skipped")
+    done = ", ".join([f"{counts.embedded} embedded", *known, f"{counts.skipped} skipped"])
+    say(f"{counted(counts.images, 'image')}: {done}")
     say(summary.files.sentence(shown(plan.listing.root)))
     for skipped in summary.skipped[:_SHOWN]:
         say(f"  {skipped.path}: {skipped.reason}")

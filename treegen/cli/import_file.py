@@ -56,6 +56,7 @@ def _show(result: "ImportResult", as_json: bool) -> None:
     from treegen.cli.output import print_json, say, tell
     from treegen.exchange.report import as_json as report_json
     from treegen.exchange.report import as_text
+    from treegen.tree.rendering import size_of
 
     if as_json:
         print_json({"written": str(result.path), "revision": result.revision.id, **report_json(result.report)})
@@ -64,6 +65,6 @@ def _show(result: "ImportResult", as_json: bool) -> None:
     say()
     errors = result.report.errors
     tree = result.tree
-    say(f"wrote {result.path}: {len(tree.groups)} groups, {len(tree.classes)} classes, revision {result.revision.id}")
+    say(f"wrote {result.path}: {size_of(tree)}, revision {result.revision.id}")
     if errors:
         tell(f"{counted(errors, 'error')} to repair: edit {result.path}, then `treegen check {result.path}`")

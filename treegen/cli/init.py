@@ -31,6 +31,7 @@ def command(
 ) -> None:
     """Write a commented domain.toml to DIR from a class list, an image folder, or both."""
     from treegen.cli.output import say, tell
+    from treegen.text import counted
     from treegen.workflow.init_domain import write_domain
 
     written = write_domain(
@@ -46,7 +47,7 @@ def command(
     )
     for note in written.notes:
         tell(note)
-    say(f"wrote {written.path}: {written.classes} classes")
+    say(f"wrote {written.path}: {counted(written.classes, 'class', 'classes')}")
     if written.files:
         say(written.files)
     if written.few:

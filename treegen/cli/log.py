@@ -294,7 +294,7 @@ def _show_call(calls: "list[Call]", number: int) -> None:
         _say(f"   {problem.get('failure') or problem['message']}")
     for message in call.messages:
         say()
-        pictures = f" (with {len(message['images'])} pictures)" if message.get("images") else ""
+        pictures = f" (with {counted(len(message['images']), 'picture')})" if message.get("images") else ""
         say(f"--- {message['role']}{pictures}")
         say(message["content"])
     say()

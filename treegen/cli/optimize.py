@@ -15,6 +15,7 @@ from treegen.cli.options import (
     llm_options,
     open_workspace,
 )
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.optimize.automatic import Options
@@ -187,7 +188,7 @@ def _write(
         return written
     if propose:
         count = propose_result(workspace, seed, tree, locks)
-        tell(f"proposed {count} changes: `treegen review {workspace.path}` shows them one by one")
+        tell(f"proposed {counted(count, 'change')}: `treegen review {workspace.path}` shows them one by one")
     return None
 
 
@@ -226,12 +227,11 @@ def _half(half: "Half") -> str:
     wins = (half.flips + half.after - half.before) // 2
     test = {"wins": wins, "losses": half.flips - wins, "difference": (half.after - half.before) / half.n}
     unlike = "" if beyond_error(test) else f", {NO_DIFFERENCE}"
-    return f"{percent(half.before / half.n)} -> {percent(half.after / half.n)} of {half.n} images{unlike}"
+    return f"{percent(half.before / half.n)} -> {percent(half.after / half.n)} of {counted(half.n, 'image')}{unlike}"
 
 
 def _verdict(result: "Optimized") -> str:
     from treegen.cli.output import interval, percent
-    from treegen.text import counted
 
     steps = counted(len(result.search.steps), "change")
     ends = {
@@ -245,8 +245,9 @@ def _verdict(result: "Optimized") -> str:
     test, paired = result.score["test"], result.score["mcnemar"]["parent"]
     assert paired is not None
     return (
-        f"{ended} Right on {percent(test['accuracy'])} {interval(test['interval'])} of {test['n']} test images; "
-        f"against the tree it started from {paired['wins']} won and {paired['losses']} lost (p = {paired['p']:.2g})."
+        f"{ended} Right on {percent(test['accuracy'])} {interval(test['interval'])} of "
+        f"{counted(test['n'], 'test image')}; against the tree it started from {paired['wins']} won and "
+        f"{paired['losses']} lost (p = {paired['p']:.2g})."
     )
 
 

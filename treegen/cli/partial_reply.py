@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from treegen.cli.output import is_watched, plain
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -105,7 +106,7 @@ def as_text(name: str, characters: int, partial: "PartialReply", step: str = "")
     for group in partial.groups[-_MOST_GROUPS:]:
         lines.append(f"  {group.name}: {group.prompt} {', '.join(group.options)}")
     if partial.classes:
-        lines.append(f"  {len(partial.classes)} rules, last {partial.classes[-1]}")
+        lines.append(f"  {counted(len(partial.classes), 'rule')}, last {partial.classes[-1]}")
     printable_lines = (plain(line).replace("\n", " ") for line in lines)
     return Text("\n".join(line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…" for line in printable_lines))
 

@@ -115,10 +115,10 @@ def open_second(workspace: "Workspace", choice: SecondChoice) -> "Iterator[Secon
 def show_cascade(result: "CascadeScore") -> None:
     """Print accuracy and cost of the cascade at each threshold, beside CLIP alone."""
     from treegen.cli.output import interval, percent, say, table
-    from treegen.text import p_value
+    from treegen.text import counted, p_value
     from treegen.workflow.verdict import paired_points
 
-    where = f"{result.n} {result.split} images"
+    where = counted(result.n, f"{result.split} image")
     say(f"CLIP, then {result.model} below a probability, then a person ({where}, decision rule bayes)")
     rows = [
         ("CLIP alone", "0", "$0", f"{percent(result.clip['accuracy'])} {interval(result.clip['interval'])}", *[""] * 4)
@@ -143,8 +143,8 @@ def show_cascade(result: "CascadeScore") -> None:
     if failed := result.steps[-1].failed:
         say(f"{failed} of the asked images got no usable answer; CLIP's stays")
     say(
-        f"left: images that stay below the threshold, for a person; learnt from {result.learnt_from} dev images, "
-        f"{_usd(result.learning_cost)}"
+        "left: images that stay below the threshold, for a person; "
+        f"learnt from {counted(result.learnt_from, 'dev image')}, {_usd(result.learning_cost)}"
     )
 
 

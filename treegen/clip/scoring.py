@@ -13,6 +13,7 @@ import numpy as np
 from treegen.clip.arrays import Array, double, namespace
 from treegen.clip.looks import rules_of
 from treegen.errors import ProblemsError
+from treegen.text import counted
 from treegen.tree.model import Tree
 
 if TYPE_CHECKING:
@@ -105,9 +106,8 @@ def rule_matrix(tree: Tree, classes: Sequence[str] | None = None) -> "NDArray[np
     wrong = np.argwhere((indices < 0) | (indices >= sizes))
     if len(wrong):
         row, group = wrong[0]
-        message = (
-            f"{rules[row].name!r} has option {rows[row][group]} in {names[group]!r}, which has {sizes[group]} options"
-        )
+        size = counted(sizes[group], "option")
+        message = f"{rules[row].name!r} has option {rows[row][group]} in {names[group]!r}, which has {size}"
         raise ProblemsError(message, "`treegen check` lists all problems of the tree")
     null = np.isnan(indices)
     matrix = np.repeat(null / sizes, sizes, axis=1).astype(np.float32)

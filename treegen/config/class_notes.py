@@ -67,7 +67,8 @@ def with_notes(
     inline = dict(domain.notes)
     without_notes = [name for name in domain.classes if not texts_of.get(name) and name not in inline]
     if material and without_notes:
-        sentences.append(f"{len(without_notes)} of {len(domain.classes)} classes have no notes")
+        total = counted(len(domain.classes), "class", "classes")
+        sentences.append(f"{len(without_notes)} of {total} {'has' if len(without_notes) == 1 else 'have'} no notes")
     return noted, (*sentences, *_contradictions(claims), *_cut_sentences(noted))
 
 
@@ -196,7 +197,8 @@ def _match(
 
 def _summary(path: Path, matched: dict[str, list[str]], unknown: Sequence[str], classes: int) -> Iterable[str]:
     texts, empty = sum(map(len, matched.values())), [name for name, texts in matched.items() if not texts]
-    yield f"{path}: notes on {len(matched) - len(empty)} of {classes} classes, {texts} text{'s' if texts != 1 else ''}"
+    total = counted(classes, "class", "classes")
+    yield f"{path}: notes on {len(matched) - len(empty)} of {total}, {counted(texts, 'text')}"
     if unknown:
         yield f"{path}: {counted(len(unknown), 'name is', 'names are')} not in the domain: {_listed(unknown)}"
     if empty:

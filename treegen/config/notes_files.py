@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError
 from treegen.files import read_text, refuse_binary
-from treegen.text import printable, show
+from treegen.text import counted, printable, show
 from treegen.tree.document import parse_json
 from treegen.tree.validation.problems import pointer_to
 
@@ -179,7 +179,7 @@ def _assigned(path: Path, module: ast.Module) -> Any:
     """Evaluate the one literal of a module, with a name or without."""
     values = [s.value for s in module.body if isinstance(s, ast.Expr | ast.Assign | ast.AnnAssign) and s.value]
     if len(values) != len(module.body) or len(values) != 1:
-        content = f"{len(module.body)} statements" if module.body else "only comments"
+        content = counted(len(module.body), "statement") if module.body else "only comments"
         raise InputError(f"{path}: {content} where one dict is expected", "keep one dict in the file, without code")
     return _literal(path, values[0])
 
@@ -231,7 +231,7 @@ def _rows(path: Path, text: str) -> Iterator[_Record]:
                 head = [cell.strip() for cell in row]
                 continue
             if len(row) > len(head):
-                message = f"{path}: as CSV, line {line} has {len(row)} cells, and the header has {len(head)}"
+                message = f"{path}: as CSV, line {line} has {counted(len(row), 'cell')}, and the header has {len(head)}"
                 raise InputError(message, f"put a cell that contains {show(delimiter)} in quotation marks")
             yield f"line {line}", [(name, _GUARDED.sub("", cell)) for name, cell in zip(head, row, strict=False)]
     except csv.Error as error:

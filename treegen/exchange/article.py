@@ -9,7 +9,7 @@ from typing import Any
 from treegen.exchange.comments import Comments, check_comments
 from treegen.exchange.sources import Source
 from treegen.llm.reading.lexer import UnreadableError, scan
-from treegen.text import show
+from treegen.text import counted
 from treegen.tree.model import Tree
 from treegen.tree.validation.normalise import normalise
 
@@ -84,4 +84,5 @@ def article_comments(tree: Tree, source: Source) -> Comments:
 
 def worded_note(count: int) -> tuple[str, ...]:
     """Return the report's note on answers in words."""
-    return (f"{show(count)} answers given as an option's text were converted to its index",) if count else ()
+    were = "was" if count == 1 else "were"
+    return (f"{counted(count, 'answer')} given as an option's text {were} converted to its index",) if count else ()

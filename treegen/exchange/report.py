@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from treegen.exchange.comments import Comments
+from treegen.text import counted
 from treegen.tree.validation.problems import Problem, errors_of
 
 
@@ -73,10 +74,11 @@ def sections(report: Report) -> Iterator[Section]:
 
 def _read(report: Report) -> Iterator[str]:
     yield f"{report.source}: {report.form}"
-    yield f"domain {report.domain} (from {report.domain_from}), {report.classes} classes, {report.groups} groups"
+    size = f"{counted(report.classes, 'class', 'classes')}, {counted(report.groups, 'group')}"
+    yield f"domain {report.domain} (from {report.domain_from}), {size}"
     if report.comments.agreed or report.comments.contradictions:
         count = len(report.comments.contradictions)
-        yield f"comments: {report.comments.agreed} agree with the data, {count} contradictions"
+        yield f"comments: {report.comments.agreed} agree with the data, {counted(count, 'contradiction')}"
 
 
 def _suggestion(name: str, close: str) -> str:

@@ -22,6 +22,7 @@ from treegen.history.recovery import Ids, carry_over, place_of
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.remote.tidying import amount, token_count
+from treegen.text import counted
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
@@ -365,7 +366,7 @@ class Store:
             DamagedStoreError: its checksum is another.
         """
         if damaged := self.damaged_rows(table, where, values):
-            rows = "1 row" if damaged == 1 else f"{damaged} rows"
+            rows = counted(damaged, "row")
             raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
 
     @contextmanager

@@ -10,8 +10,9 @@ from zipfile import BadZipFile, ZipFile
 from treegen.errors import InputError
 from treegen.extras import missing_modules
 from treegen.images.files import SUFFIXES, TOOLS, UNREAD_SUFFIXES, is_pointer_file, leave_out_pointer
-from treegen.images.interface import Findings
+from treegen.images.interface import Findings, below
 from treegen.images.tables import count_pictures
+from treegen.text import counted, printable
 
 _UNPACKING: Final = {
     **dict.fromkeys((".tar.gz", ".tgz"), "gunzip"),
@@ -27,6 +28,7 @@ _UNREAD: Final = {
     ".rar": "an archive, which is not read: unpack it",
     ".arrow": "an Arrow file, which is not read: write it with to_parquet or push_to_hub",
 }
+_MOST_LISTED: Final = 3
 _KINDS: Final = (".tar", ".zip", ".parquet", *COMPRESSED, *_UNREAD)
 
 
@@ -54,7 +56,7 @@ def count_archives(root: Path, findings: Findings, *, read: Collection[Path] = (
         findings: gathers them; and the archives into which one cannot look.
         read: archives that the set reads.
     """
-    others = {path.resolve() for path in read}
+    others, nested = {path.resolve() for path in read}, list[str]()
     for path in archives_below(root):
         if path.resolve() in others:
             continue
@@ -68,6 +70,8 @@ def count_archives(root: Path, findings: Findings, *, read: Collection[Path] = (
                 for name in _names_in(path):
                     if _is_picture(name):
                         findings.pass_over(path, kind, name, tip=tip)
+                    elif name.lower().endswith(_KINDS):
+                        nested.append(f"{below(path, root)}/{printable(name)}")
             except (tarfile.TarError, BadZipFile, OSError, ValueError, OverflowError, MemoryError) as error:
                 findings.leave_out(path, f"a damaged archive: {error}", exists=False)
         elif ending in _UNREAD:
@@ -75,6 +79,10 @@ def count_archives(root: Path, findings: Findings, *, read: Collection[Path] = (
         else:
             tip = unpacking(path.name)
             findings.leave_out(path, f"a compressed tar, which is not read: {tip}", exists=False, tip=tip)
+    if nested:
+        subject = counted(len(nested), "archive within an archive was", "archives within archives were")
+        listed = ", ".join(nested[:_MOST_LISTED]) + (", ..." if len(nested) > _MOST_LISTED else "")
+        findings.notes.append(f"{subject} not opened, and pictures in there are not counted: {listed}")
 
 
 def _names_in(path: Path) -> Iterator[str]:

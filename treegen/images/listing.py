@@ -211,7 +211,7 @@ def _without_leaks(
 
 def _no_images(settings: ImageSettings, labels: Labels, findings: Findings) -> InputError:
     """Explain why nothing in a set can be used; the tip is about what most of the pictures lack."""
-    message = f"{settings.source}: no image of any of the {len(labels.names)} classes"
+    message = f"{settings.source}: no image of any of the {counted(len(labels.names), 'class', 'classes')}"
     if findings.unknown_labels:
         names = ", ".join(show(name) for name, _ in findings.unknown_labels.most_common(5))
         message += f"; labels that are not classes: {names}"

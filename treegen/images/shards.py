@@ -159,7 +159,7 @@ def _read_tar(path: Path, split: SourceSplit | None, labels: Labels, findings: F
                 members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
                 members += _behind_the_end(tar, path, members, findings)
             except (tarfile.TarError, OSError, ValueError, OverflowError, MemoryError) as error:
-                reason = f"the tar is damaged after {len(members)} files: {error}"
+                reason = f"the tar is damaged after {counted(len(members), 'file')}: {error}"
                 findings.leave_out(path, reason, exists=False)
             else:
                 if not members:

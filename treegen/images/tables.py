@@ -150,7 +150,8 @@ def _csv(path: Path, wanted: Sequence[str], delimiter: str) -> Iterator[tuple[in
             if not any(cell.strip() for cell in cells[len(heads) :]):  # spreadsheets fill rows up with delimiters
                 del cells[len(heads) :]
             if cells and len(cells) != len(heads):
-                message = f"{path}: line {reader.line_num}: {counted(len(cells), 'cell')} under {len(heads)} columns"
+                sizes = f"{counted(len(cells), 'cell')} under {counted(len(heads), 'column')}"
+                message = f"{path}: line {reader.line_num}: {sizes}"
                 few = "give every line a cell for each column, even an empty one"
                 raise InputError(message, few if len(cells) < len(heads) else _QUOTES)
             if cells:

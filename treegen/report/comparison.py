@@ -14,6 +14,7 @@ from treegen.workflow.verdict import test_name
 from treegen.workflow.workspace import Workspace
 
 COMPARISON_SCHEMA: Final = "urn:treegen:comparison:1"
+_MOST_SHARED: Final = 3  # groups that are listed by name
 _Column = list[int | None]  # for each image: 1 right, 0 wrong, `None` where nothing is asked
 
 
@@ -38,21 +39,32 @@ class Entry(TypedDict):
 
 
 class Pair(Corrected):
-    """Two entries, by index, on one split: `difference` is that of the first to the second; p is Holm's over all."""
+    """Two entries, by index, on the n images of one split that all entries have; p is Holm's over all pairs.
+
+    `difference` is that of the first to the second.
+    """
 
     first: int
     second: int
+    n: int
+
+
+class Change(Corrected):
+    """A paired test on the n images that count for both entries."""
+
+    n: int
 
 
 class Part(TypedDict):
     """A class or a group on the dev split: a share for each entry, and its paired test against the first entry.
 
-    A group that an entry does not have, or for which no class has an answer, has neither.
+    A share is over the images that count for its entry: of a group, those whose class has an answer in it. A group that
+    an entry does not have, or for which no class has an answer, has neither.
     """
 
     name: str
     shares: list[Share | None]
-    against: list[Corrected | None]
+    against: list[Change | None]
 
 
 class ChangedImage(TypedDict):
@@ -182,7 +194,7 @@ def _pairs(sides: Sequence[SplitPredictions]) -> list[Pair]:
     indices, clusters = list(combinations(range(len(sides)), 2)), sides[0].clusters
     tests = [paired(sides[a].labels, sides[b].predictions, sides[a].predictions, clusters) for a, b in indices]
     return [
-        {"first": b, "second": a, **test}
+        {"first": b, "second": a, "n": len(sides[a].labels), **test}
         for (a, b), test in zip(indices, corrected(tests), strict=True)
         if test is not None
     ]
@@ -233,9 +245,21 @@ def _parts(columns: Mapping[str, Sequence[_Column]], clusters: Sequence[int] | N
     ]
     family = iter(corrected(tests))
     return [
-        {"name": name, "shares": [_share(c, clusters) for c in some], "against": [next(family) for _ in some]}
+        {
+            "name": name,
+            "shares": [_share(column, clusters) for column in some],
+            "against": [
+                {**test, "n": len(_in_both(column, some[0]))} if (test := next(family)) else None for column in some
+            ],
+        }
         for name, some in columns.items()
     ]
+
+
+def _in_both(new: _Column, old: _Column) -> list[int]:
+    """Return the images that count for both entries; none if one of them lacks the group."""
+    both = enumerate(zip(new, old, strict=bool(new and old)))
+    return [row for row, (n, o) in both if n is not None and o is not None]
 
 
 def _share(column: _Column, clusters: Sequence[int] | None) -> Share | None:
@@ -253,9 +277,8 @@ def _paired_answers(new: _Column, old: _Column, clusters: Sequence[int] | None) 
 
     from treegen.clip.metrics.accuracy import paired_change
 
-    both = [(n, o) for n, o in zip(new, old, strict=bool(new and old))]
-    rows = [row for row, (n, o) in enumerate(both) if n is not None and o is not None]
-    change = np.array([int(both[row][0] or 0) - int(both[row][1] or 0) for row in rows])
+    rows = _in_both(new, old)
+    change = np.array([int(new[row] or 0) - int(old[row] or 0) for row in rows])
     return paired_change(change, _only(clusters, rows)) if rows else None
 
 
@@ -272,12 +295,43 @@ def entry_label(document: ComparisonDocument, number: int) -> str:
     return f"{label} ({labels[: number + 1].count(label)})" if labels.count(label) > 1 else label
 
 
+def shared_images(document: ComparisonDocument) -> str:
+    """Say in one sentence which images the paired tests are on; empty if they are those of every accuracy."""
+    parts = []
+    if document["left_out"]:
+        left_out = counted(document["left_out"], "image was", "images were")
+        n = document["pairs"][0]["n"]
+        parts.append(
+            f"accuracies and paired tests are on the {counted(n, 'image')} of the {document['split']} split that every "
+            f"encoder can embed ({left_out} left out)"
+        )
+    differing = [name for part in document["per_group"] if (name := _shared_of(part))]
+    if differing:
+        listed = ", ".join(differing[:_MOST_SHARED])
+        more = f" and {counted(len(differing) - _MOST_SHARED, 'more group')}" if len(differing) > _MOST_SHARED else ""
+        parts.append(
+            "a group's paired test is on the images for which both trees expect an answer, so its points need not be "
+            f"the difference of the two accuracies: {listed}{more}"
+        )
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
+
+
+def _shared_of(part: Part) -> str:
+    """Describe on how many images a part is tested, if an accuracy of it is over others."""
+    first = part["shares"][0]
+    for share, test in zip(part["shares"], part["against"], strict=True):
+        if first and share and test and not first["n"] == share["n"] == test["n"]:
+            return f"{part['name']} (tested on {test['n']}, accuracies over {first['n']} and {share['n']})"
+    return ""
+
+
 def summary(document: ComparisonDocument) -> str:
     """Say in one sentence which entries differ on the split of the pairs: those with p below 0.05 after Holm."""
     pairs, split = document["pairs"], document["split"]
     shown = [pair for pair in pairs if pair["p_holm"] < 0.05]
     entry = document["entries"][0]
-    images = f"{(entry['test'] or entry['dev'])['n']} {split} images"
+    images = counted((entry["test"] or entry["dev"])["n"], f"{split} image")
     if not shown:
         tests = counted(len(pairs), "paired test")
         return f"No significant difference on {images} ({tests}, p corrected by Holm)."
@@ -287,6 +341,6 @@ def summary(document: ComparisonDocument) -> str:
     words = f"{first} is {100 * abs(largest['difference']):.1f} points {sign} {second}"
     if len(pairs) == 1:
         return f"On {images} {words} ({test_name(pairs[0])}, {p_value(largest['p_holm'])})."
-    return (
-        f"{len(shown)} of {len(pairs)} paired tests on {images} show a difference, p corrected by Holm; most: {words}."
-    )
+    verb = "shows" if len(shown) == 1 else "show"
+    tests = f"{len(shown)} of {len(pairs)} paired tests on {images}"
+    return f"{tests} {verb} a difference, p corrected by Holm; most: {words}."

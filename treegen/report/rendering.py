@@ -12,11 +12,11 @@ from markupsafe import Markup, escape
 from treegen import __version__
 from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import as_tested
-from treegen.report.comparison import ComparisonDocument, entry_label, summary
+from treegen.report.comparison import ComparisonDocument, entry_label, shared_images, summary
 from treegen.report.document import Report, anchor_of
 from treegen.text import counted, p_value, points, printable
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import against, scope_sentence, test_name
+from treegen.workflow.verdict import against, scope_sentence, spread_words, test_name
 
 #: The start of every page: an existing file that begins like this may be replaced by a new page.
 MARK: Final = "<!doctype html>\n<!-- treegen "
@@ -90,6 +90,7 @@ def _environment(*, html: bool) -> Environment:
         "verdict": against,
         "gain": lambda paired: _points(paired["difference"]) if beyond_error(paired) else "none",
         "test_name": test_name,
+        "spread": spread_words,
         "scope": scope_sentence,
         "luck": luck_words,
         "name": _isolated if html else _code,
@@ -101,6 +102,7 @@ def _environment(*, html: bool) -> Environment:
         "counted": counted,
         "anchor_of": anchor_of,
         "entry_label": entry_label,
+        "shared_images": shared_images,
         "summary": summary,
         "version": __version__,
         "significant": _SIGNIFICANT,

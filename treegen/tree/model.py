@@ -114,7 +114,7 @@ class Tree:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """The names of the rules: of classes, or of the looks of a class."""
+        """The names of the rules, which are those of classes or of the looks of a class."""
         return tuple(rule.name for rule in self.rules)
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from treegen.text import printable
+from treegen.text import counted, printable
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 
@@ -34,3 +34,8 @@ def _answer(options: tuple[str, ...] | None, index: int | None) -> str:
     if options is None:
         return f"(option {index} of a group that the tree does not have)"
     return printable(options[index]) if 0 <= index < len(options) else f"(option {index}, which does not exist)"
+
+
+def size_of(tree: Tree) -> str:
+    """Return how many groups and classes a tree has."""
+    return f"{counted(len(tree.groups), 'group')}, {counted(len(tree.classes), 'class', 'classes')}"

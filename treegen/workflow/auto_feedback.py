@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.history.score_document import Findings
-from treegen.text import quote
+from treegen.text import counted, quote
 from treegen.tree.model import ClassRule, Tree
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _pairs(confused: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], dic
 def _counted(pair: dict[str, Any], back: dict[str, Any] | None) -> str:
     true, predicted = quote(pair["true"]), quote(pair["predicted"])
     turned = f", and the other way round {back['count']} of {back['n']}" if back else ""
-    return f"{true} is taken for {predicted} in {pair['count']} of {pair['n']} images{turned}."
+    return f"{true} is taken for {predicted} in {pair['count']} of {counted(pair['n'], 'image')}{turned}."
 
 
 def _of_pair(tree: Tree, pair: dict[str, Any], mistakes: "Sequence[Mistake]") -> list[str]:

@@ -4,7 +4,8 @@ Drafting and repair use `treegen.tree.validation.checks` alone: lints must not c
 model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,15 +15,23 @@ from treegen.config.toml_locations import locate_toml
 from treegen.config.trust import TrustError
 from treegen.errors import InputError
 from treegen.files import hash_of, read_text
-from treegen.history.score_document import Diagnosis
+from treegen.history.score_document import Diagnosis, Score
 from treegen.history.store import stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
-from treegen.tree.document import Document, content_of, digest_of, save
+from treegen.tree.document import Document, content_of, digest_of, dump, save
 from treegen.tree.lint.rules import lint, lint_name_template
 from treegen.tree.lint.word_lists import CONTEXT
 from treegen.tree.model import Tree
-from treegen.tree.validation.checks import CheckResult, check_data, check_text, conflict_problems, fix_all
+from treegen.tree.validation.checks import (
+    CheckResult,
+    approval_problems,
+    check_data,
+    check_text,
+    conflict_problems,
+    digest_problems,
+    fix_all,
+)
 from treegen.tree.validation.locations import problem_places
 from treegen.tree.validation.problems import Place, Problem, pointer_to, with_levels
 from treegen.vcs.tree_names import TreeName
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 
 
 _MEASURED: Final = {"drop": "TG703", "reword": "TG705", "separate": "TG706"}
+#: parts of a file that the tree that is read from it does not have, or not as they are written
+_OF_FILE: Final = ("/$schema", "/digest", "/looks", "/review")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +104,8 @@ def check_tree_file(
     Args:
         path: the tree file.
         domain: supplies the required classes, the severities, the aliases and the language; defaults without one.
-        encoder: also counts tokens against its context length and compares the embeddings of options.
+        encoder: also counts tokens against its context length and compares the embeddings of options; what a score
+            advises is by it, instead of by the domain's encoder.
         fix: first apply the certain fixes and write the file if there are any, including those of switched-off codes.
 
     Raises:
@@ -203,6 +215,26 @@ def check_tree(tree: Tree, domain: Domain | None = None) -> tuple[Problem, ...]:
     return _judge(checked, domain, None)[0]
 
 
+def file_problems(text: str, tree: Tree, read: Collection[Problem] = ()) -> tuple[Problem, ...]:
+    """Return what is wrong with the text of a file beside what is wrong with the tree that was read from it.
+
+    Args:
+        text: of the file.
+        tree: what was read from it; of a file with other content only the digest is compared.
+        read: what was read otherwise than it is written, which is reported already.
+    """
+    if text == dump(tree):
+        return ()
+    checked = check_text(text)
+    data = checked.data if isinstance(checked.data, dict) else {}
+    digest = tuple(digest_problems(tree, data.get("digest")))
+    if checked.document and content_of(checked.document.tree) != content_of(tree):
+        return digest
+    reported = {(p.code, p.pointer) for p in (*digest, *approval_problems(tree), *read)}
+    others = (p for p in checked.problems if p.pointer.startswith(_OF_FILE))
+    return (*digest, *(p for p in others if (p.code, p.pointer) not in reported))
+
+
 def _judge(
     checked: CheckResult, domain: Domain | None, encoder: "Encoder | None", path: Path | None = None
 ) -> tuple[tuple[Problem, ...], int]:
@@ -217,21 +249,39 @@ def _judge(
             reported = {p.pointer for p in problems if p.code in ("TG111", "TG601")}
             measured = encoder_problems(checked.document.tree, encoder)
             problems += [p for p in measured if p.code != "TG601" or p.pointer not in reported]
-            problems += measured_problems(path, checked.document.tree, encoder.fingerprint) if path else []
+        # the review shows these too, by the domain's encoder
+        scored_by = encoder.fingerprint if encoder else domain.encoder.name if domain and domain.images else ""
+        if path and scored_by:
+            problems += measured_problems(_scores_of(path, checked.document.tree), checked.document.tree, scored_by)
     return with_levels(problems, dict(domain.check.severity) if domain else {})
 
 
-def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
-    """Return TG703 to TG706 from the last stored score of this content by this encoder, if there is one.
+def _scores_of(path: Path, tree: Tree) -> list[Score]:
+    """Return the stored scores of a content; none if the history cannot be read, which no check depends on."""
+    with suppress(InputError):
+        return stored_scores(path, digest_of(tree))
+    return []
+
+
+def measured_problems(scores: Sequence[Score], tree: Tree, encoder: str) -> list[Problem]:
+    """Return TG703 to TG706 from the last of the scores by an encoder, if there is one.
+
+    Args:
+        scores: the stored scores of this content, oldest first.
+        tree: the content.
+        encoder: name or fingerprint.
+    """
+    dev = next(
+        (s["dev"] for s in reversed(scores) if encoder in (s["encoder"]["name"], s["encoder"]["fingerprint"])), None
+    )
+    return advice_problems(tree, dev) if dev else []
+
+
+def advice_problems(tree: Tree, dev: Diagnosis) -> list[Problem]:
+    """Return TG703 to TG706 from the `dev` entry of a score of this tree.
 
     Advice that the images do not confirm is left out, except for options that cannot be distinguished.
     """
-    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
-    return advice_problems(tree, scores[-1]["dev"], "dev split of the last score") if scores else []
-
-
-def advice_problems(tree: Tree, dev: Diagnosis, where: str) -> list[Problem]:
-    """Return TG703 to TG706 from the `dev` entry of a score of this tree."""
     from treegen.clip.diagnosis.advice import advise
 
     problems = []
@@ -239,7 +289,7 @@ def advice_problems(tree: Tree, dev: Diagnosis, where: str) -> list[Problem]:
         pair = each.kind == "merge" or len(each.target) == 3
         if each.shown or pair:
             code = "TG704" if pair else _MEASURED[each.kind]
-            message = f"{each.sentence} ({where})"
+            message = f"{each.sentence} (dev split of the last score)"
             problems.append(Problem(code=code, pointer=_pointer(tree, each.kind, each.target), message=message))
     return problems
 

@@ -135,7 +135,7 @@ def luck_sentence(score: Score) -> str:
     dev = score["dev"]
     if (luck := dev.get("luck")) is None:
         return ""
-    return f"dev {100 * dev['accuracy']:.1f} % of {dev['n']} images: {luck_words(luck)}"
+    return f"dev {100 * dev['accuracy']:.1f} % of {counted(dev['n'], 'image')}: {luck_words(luck)}"
 
 
 def luck_words(luck: Luck) -> str:
@@ -147,7 +147,7 @@ def luck_words(luck: Luck) -> str:
     >>> luck_words({**words, "gain": 0.19, "corrected": 0.104, "standard_error": 0.02})
     '+10.4 points since the first, corrected: luck would give +8.6 after 50 evaluations'
     """
-    tried = f", and {luck['tried']} changes ranked by an optimizer" if luck["tried"] else ""
+    tried = f", and {counted(luck['tried'], 'change')} ranked by an optimizer" if luck["tried"] else ""
     gain, expected = f"{points(luck['corrected'])} points since the first, corrected", points(luck["expected"])
     if abs(luck["corrected"]) <= luck.get("standard_error", 0.0):
         gain = f"{NO_DIFFERENCE} since the first"

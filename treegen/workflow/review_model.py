@@ -17,13 +17,13 @@ from treegen.history.store import Store
 from treegen.progress import Cancelled, Progress, no_progress
 from treegen.text import first_line
 from treegen.tree.changed_parts import ChangedParts, changed_parts
-from treegen.tree.document import digest_of, parse_json
+from treegen.tree.document import digest_of
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
 from treegen.tree.review_notes import Notes, comments, reviewed
-from treegen.tree.validation.checks import approval_problems, digest_problems
+from treegen.tree.validation.checks import approval_problems
 from treegen.tree.validation.problems import Problem, errors_of, with_levels
-from treegen.workflow.check import advice_problems, check_tree
+from treegen.workflow.check import advice_problems, check_tree, file_problems
 from treegen.workflow.luck import luck_of, record_choice
 from treegen.workflow.second_review import SecondSession
 from treegen.workflow.session import Session
@@ -90,14 +90,12 @@ def _measure(workspace: Workspace, tree: Tree, before: Tree | None) -> Measureme
 
 
 def _advice(tree: Tree, dev: Diagnosis, domain: Domain) -> tuple[Problem, ...]:
-    return with_levels(advice_problems(tree, dev, "dev split"), dict(domain.check.severity))[0]
+    return with_levels(advice_problems(tree, dev), dict(domain.check.severity))[0]
 
 
-def _stored(domain: Domain, session: Session) -> tuple[Measurement | None, Score | None]:
-    """Return the last scores of the tree by the domain's encoder, as the history has them."""
-    scores = [
-        s for s in session.store.scores_of(digest_of(session.tree)) if s["encoder"]["name"] == domain.encoder.name
-    ]
+def _stored(domain: Domain, encoder: str, session: Session) -> tuple[Measurement | None, Score | None]:
+    """Return the last scores of the tree by an encoder, as the history has them."""
+    scores = [s for s in session.store.scores_of(digest_of(session.tree)) if s["encoder"]["name"] == encoder]
     if not scores:
         return None, None
     dev, rule = scores[-1]["dev"], scores[-1]["decision_rule"]
@@ -165,7 +163,7 @@ class ReviewModel:
         self.measured: Measurement | None = None
         self.tested: Score | None = None
         if self.domain and self.domain.images and not second:
-            self.measured, self.tested = _stored(self.domain, self.session)
+            self.measured, self.tested = _stored(self.domain, (encoder or self.domain.encoder).name, self.session)
         self.scores = [self.measured.dev["accuracy"]] if self.measured else []
         self._checked: tuple[Tree, tuple[Problem, ...]] | None = None
         self._approval: tuple[Tree, tuple[Problem, ...]] | None = None
@@ -269,15 +267,15 @@ class ReviewModel:
         return self.domain is not None and self.domain.images is not None and not self.errors and not self.second
 
     def file_read(self) -> None:
-        """Check what only the file has, its digest, after the session has read or written it."""
+        """Check what only the file has, such as its digest, after the session has read or written it."""
         self.unreadable = self.session.unreadable
         self._file_problems = ()
         if self.second or self.session.is_blank:
             return
         with suppress(InputError):
-            data = parse_json(read_text(self.path))[0]
-            written = data.get("digest") if isinstance(data, dict) else None
-            self._file_problems = tuple(digest_problems(self.session.saved, written))
+            self._file_problems = file_problems(
+                read_text(self.path), self.session.saved, [reading.problem for reading in self.session.readings]
+            )
 
     @property
     def file_problem(self) -> Problem | None:

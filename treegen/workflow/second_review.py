@@ -173,7 +173,7 @@ class SecondReview:
         """It in one line."""
         all_groups = agreement(self.pairs)
         differ, whose = self.disagreements(), [each.whose for each in self.decisions.values()]
-        parts = [f"second review by {self.name}: {len(self.pairs)} of {self.total} answers"]
+        parts = [f"second review by {self.name}: {len(self.pairs)} of {counted(self.total, 'answer')}"]
         parts.append(f"{all_groups.agreed} agree, kappa {kappa_words(all_groups)}")
         if differ:
             taken = {"first": "the first's", "second": f"{self.name}'s", "other": "another"}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from treegen.clip.metrics.accuracy import beyond_error
+from treegen.clip.metrics.statistics import middle_interval
 from treegen.history.score_document import Diagnosis, Paired, Score, as_tested
 from treegen.text import counted, p_value, points, printable
 
@@ -19,10 +20,10 @@ def verdict(score: Score) -> str:
     """
     tested, dev = as_tested(score), score["dev"]
     if tested is None:
-        claim = f"{_right(dev['accuracy'], dev['n'])} dev images (the test split was not evaluated)"
+        claim = f"{_right(dev['accuracy'], dev['n'], 'dev')} (the test split was not evaluated)"
     else:
         tests = tested["mcnemar"]
-        claims = [f"{_right(tested['test']['accuracy'], tested['test']['n'])} test images"]
+        claims = [_right(tested["test"]["accuracy"], tested["test"]["n"], "test")]
         claims += [against(tests["baseline"], "the class names")]
         claims += [against(tests["parent"], "the parent revision")] if tests["parent"] else []
         claim = ", ".join(claims)
@@ -30,8 +31,8 @@ def verdict(score: Score) -> str:
     return f"{claim}; weakest on dev: {', '.join(weakest)}" if weakest else claim
 
 
-def _right(accuracy: float, count: int) -> str:
-    return f"Right on {100 * accuracy:.1f} % of {count}"
+def _right(accuracy: float, count: int, split: str) -> str:
+    return f"Right on {100 * accuracy:.1f} % of {counted(count, f'{split} image')}"
 
 
 def against(paired: Paired, other: str) -> str:
@@ -65,7 +66,8 @@ def scope_sentence(score: Score) -> str:
     words = f"intervals are for these {len(score['dev']['classes'])} classes: others may be harder"
     if clusters := score["images"].get("clusters"):
         split = "test" if as_tested(score) else "dev"
-        words += f"; they and the p-values count the {clusters[split]} clusters of the {split} split, not its images"
+        count = counted(clusters[split], "cluster")
+        words += f"; they and the p-values count the {count} of the {split} split, not its images"
     return words
 
 
@@ -78,6 +80,26 @@ def paired_points(paired: Mapping[str, Any], unit: str = " points", otherwise: s
     'no difference shown'
     """
     return f"{points(paired['difference'])}{unit}" if beyond_error(paired) else otherwise
+
+
+def spread_words(share: Mapping[str, Any]) -> str:
+    """Say what the interval of a control that was drawn several times is; empty for an accuracy of its own.
+
+    >>> spread_words({"n": 390, "seeds": 200, "accuracy": 0.08, "interval": [0.01, 0.2]})
+    'middle 95 % of 200 draws'
+    >>> spread_words({"n": 390, "seeds": 5, "accuracy": 0.08, "interval": [0.07, 0.09]})
+    'lowest and highest of 5 draws'
+    >>> spread_words({"n": 390, "seeds": 5, "accuracy": 0.14, "interval": [0.14, 0.14]})
+    'the same in all 5 draws'
+    """
+    seeds = share.get("seeds")
+    if seeds is None:
+        return ""
+    low, high = share["interval"]
+    if f"{low:.3f}" == f"{high:.3f}":
+        return f"the same in all {counted(seeds, 'draw')}"
+    whole = middle_interval(range(seeds)) == (0, seeds - 1)
+    return f"{'lowest and highest' if whole else 'middle 95 %'} of {counted(seeds, 'draw')}"
 
 
 def _weakest(dev: Diagnosis) -> list[str]:

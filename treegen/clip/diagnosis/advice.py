@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from treegen.clip.metrics.statistics import wilson_interval
 from treegen.history.score_document import Findings
-from treegen.text import show
+from treegen.text import counted, show
 
 Kind = Literal["drop", "merge", "reword", "separate"]
 
@@ -80,13 +80,16 @@ def _drop(group: Mapping[str, Any]) -> Iterator[Advice]:
     p, changed = without["p_holm"], without["wins"] + without["losses"]
     shown = p < LEVEL
     prompts = group["cost"]["prompts"]
-    points = f"{100 * without['difference']:+.1f} points ({without['wins']} images won, {without['losses']} lost"
+    fewer = counted(prompts, "fewer prompt")
+    points = (
+        f"{100 * without['difference']:+.1f} points ({counted(without['wins'], 'image')} won, {without['losses']} lost"
+    )
     if shown:
-        sentence = f"drop {show(group['name'])}: without it {points}, p = {p:.2g}), and {prompts} fewer prompts"
+        sentence = f"drop {show(group['name'])}: without it {points}, p = {p:.2g}), and {fewer}"
     else:
         sentence = (
             f"{show(group['name'])} could go: without it {points}, which cannot be distinguished from chance, "
-            f"p = {p:.2g}), and {prompts} fewer prompts"
+            f"p = {p:.2g}), and {fewer}"
         )
     evidence = {
         "difference": without["difference"],

@@ -7,6 +7,7 @@ from typing import Any, Final
 from treegen.config.settings import LlmSettings
 from treegen.llm.chat.interface import Message
 from treegen.remote.litellm import Price, load_litellm, price_of, price_per_million
+from treegen.text import counted
 
 _PICTURE: Final = 800  # tokens per picture of about 512 px: 85 to 765 for OpenAI, 350 for Anthropic, 258 for Gemini
 
@@ -33,11 +34,7 @@ class Estimate:
         if self.prompt_tokens is None:
             return "tokens and cost unknown"
         answer = f" + about {self.completion_tokens}" if self.completion_tokens is not None else ""
-        pictures = (
-            f" ({self.pictures} picture{'s' * (self.pictures > 1)} counted as {_PICTURE} tokens each)"
-            if self.pictures
-            else ""
-        )
+        pictures = f" ({counted(self.pictures, 'picture')} counted as {_PICTURE} tokens each)" if self.pictures else ""
         return f"about {self.prompt_tokens}{answer} tokens{pictures}, " + (
             f"${self.cost:.4f}" if self.cost is not None else "cost unknown"
         )

@@ -20,7 +20,7 @@ from treegen.llm.reading.repairs import (
     with_fixes,
 )
 from treegen.llm.tasks.attempts import Read, Reader
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.model import Group
 from treegen.tree.validation.checks import check_data
 from treegen.tree.validation.problems import Problem, errors_of, pointer_to
@@ -40,8 +40,8 @@ def groups_reader(domain: Domain) -> Reader:
         problems = [*_group_problems(domain, groups)]
         if not errors_of(problems) and (room := prod(len(g["options"]) for g in groups.values())) < len(domain.classes):
             message = (
-                f"the options of the groups make {room} different rules, too few for {len(domain.classes)} classes; "
-                "give more groups or options"
+                f"the options of the groups make {counted(room, 'different rule')}, too few for "
+                f"{len(domain.classes)} classes; give more groups or options"
             )
             problems.append(Problem(code="TG204", pointer="/classification_groups", message=message))
         remarks = (*parsed.notes, *notes.sentences)

@@ -121,7 +121,7 @@ def _effect(detail: Detail, preview: "Preview", observations: "Observations | No
     points = 100 * preview.difference if preview.shows_difference else 0.0
     detail.add(
         (f"{points:+.1f} points" if points else NO_DIFFERENCE, GOOD if points > 0 else BAD if points < 0 else DIM),
-        f"  {len(won)} images won, {len(lost)} lost of {preview.n}",
+        f"  {counted(len(won), 'image')} won, {len(lost)} lost of {preview.n}",
     )
     p = preview.test["p"]
     detail.add((f"{test_name(preview.test)} p = {p:.2g}{'' if p < LEVEL else ', not significant'}", DIM))

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from treegen.review.details.detail import BAD, DIM, Detail, Picture, aligned, bar, cut, share, tone_style
 from treegen.review.details.tree_items import class_detail
+from treegen.text import counted
 
 if TYPE_CHECKING:
     from treegen.clip.diagnosis.observations import Observations
@@ -48,7 +49,8 @@ def _apart(detail: Detail, review: "ReviewModel", observations: "Observations", 
         detail.add("")
         detail.add(("no group tells them apart: their rules are the same", BAD))
         return
-    detail.head(f"{len(groups)} of {len(observations.groups)} groups tell them apart")
+    total = counted(len(observations.groups), "group")
+    detail.head(f"{len(groups)} of {total} {'tells' if len(groups) == 1 else 'tell'} them apart")
     tree = review.measured.tree
     rules = {name: [rule for rule in tree.rules if rule.class_name == name] for name in (true, predicted)}
     width = aligned(each["group"] for each in groups)

@@ -120,7 +120,7 @@ def _worth(detail: Detail, diagnosis: dict[str, Any]) -> None:
         detail.add(
             "without it ",
             (f"{points:+.1f} points", GOOD if points < 0 else BAD),
-            f"  {without['wins']} images won, {without['losses']} lost",
+            f"  {counted(without['wins'], 'image')} won, {without['losses']} lost",
         )
 
 

@@ -275,7 +275,8 @@ class EditFlow:
         names = edits.users(tree, group.name, option)
         goes_to: dict[str, Answer] = {}
         if names:
-            answer = await self._where(group, option, f"{len(names)} classes have {show(option)}; they get instead")
+            users = counted(len(names), "class has", "classes have")
+            answer = await self._where(group, option, f"{users} {show(option)}; choose what replaces it")
             if answer is False:
                 return
             goes_to = dict.fromkeys(names, answer)

@@ -410,7 +410,7 @@ def _arriving(text: str, arrived: PartialReply) -> str:
     """Format the reply so far: the last groups with their options, and the number of rules, or else the text."""
     lines = [f"{len(text)} characters"]
     if arrived.groups:
-        lines[0] += f", {len(arrived.groups)} groups, {len(arrived.classes)} rules"
+        lines[0] += f", {counted(len(arrived.groups), 'group')}, {counted(len(arrived.classes), 'rule')}"
         lines += [f"{g.name}: {g.prompt} {', '.join(g.options)}" for g in arrived.groups[-3:]]
     else:
         lines[0] += f": {text[-300:]}"

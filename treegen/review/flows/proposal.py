@@ -12,7 +12,7 @@ from treegen.review.context import ReviewContext
 from treegen.review.messages import PreviewsReady, reason_of
 from treegen.review.screens.dialogs import ChoiceDialog, TextDialog
 from treegen.review.widgets.feedback import ProposalGrid
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.changes import Change, RuleChanged
 from treegen.workflow import luck
 from treegen.workflow.proposal_review import ProposalReview, reanswered, reworded, wording
@@ -200,7 +200,7 @@ class ProposalFlow:
         if self.current is None:
             return
         if count := self.current.open:
-            title = f"{count} of the changes are still open"
+            title = f"{counted(count, 'change is', 'changes are')} still open"
             if await self.context.ask(ChoiceDialog(title, ["clear the list", "keep it"])) != 0:
                 return
         ProposalReview.forget(self.context.review.session)

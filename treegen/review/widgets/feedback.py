@@ -11,7 +11,7 @@ from textual.widgets import Static, TextArea
 from treegen.clip.diagnosis.advice import LEVEL
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.grid import Column, PaneGrid
-from treegen.text import printable
+from treegen.text import counted, printable
 from treegen.workflow.verdict import NO_DIFFERENCE, test_name
 
 if TYPE_CHECKING:
@@ -206,4 +206,5 @@ def _tested(preview: "Preview") -> str:
     won, lost = len(preview.to_right), len(preview.to_wrong)
     p = preview.test["p"]
     shown = "" if p < LEVEL else ", not significant" if preview.shows_difference else f", {NO_DIFFERENCE}"
-    return f"dev split: {won} images won, {lost} lost of {preview.n}, {test_name(preview.test)} p = {p:.2g}{shown}"
+    flips = f"{counted(won, 'image')} won, {lost} lost of {preview.n}"
+    return f"dev split: {flips}, {test_name(preview.test)} p = {p:.2g}{shown}"

@@ -14,7 +14,7 @@ from treegen.review.widgets.grid import Column, PaneGrid, entitle, widths_of
 from treegen.review.widgets.panes import TO_THE_TREE, percent, tone_of
 from treegen.text import counted, printable
 from treegen.workflow.luck import luck_words
-from treegen.workflow.verdict import paired_points, scope_sentence
+from treegen.workflow.verdict import paired_points, scope_sentence, spread_words
 
 if TYPE_CHECKING:
     from treegen.workflow.review_model import ReviewModel
@@ -25,7 +25,8 @@ _MOST_ADVICE: Final = 3
 
 def _share(part: Mapping[str, Any]) -> str:
     low, high = part["interval"]
-    return f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
+    share = f"{100 * part['accuracy']:5.1f} %  [{100 * low:.1f}, {100 * high:.1f}]  n = {part['n']}"
+    return f"{share}  {spread_words(part)}".rstrip()
 
 
 def _shown_p(p: float) -> str:

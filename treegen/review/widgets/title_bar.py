@@ -6,6 +6,7 @@ from textual.content import Content
 
 from treegen.review.context import PANES, ReviewContext
 from treegen.review.details.detail import BAD, DIM, GOOD, WARN, Part, line
+from treegen.tree.rendering import size_of
 from treegen.tree.validation.problems import errors_of
 from treegen.workflow.review_model import ReviewModel
 from treegen.workflow.second_review import answered
@@ -22,7 +23,7 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
         on_disk: what somebody else did to the file; empty if nothing.
     """
     session, tree = review.session, review.tree
-    counts = f"{len(tree.groups)} groups, {len(tree.classes)} classes"
+    counts = size_of(tree)
     state: Part = ("unsaved", f"bold {WARN}") if session.unsaved else ("saved", DIM)
     if review.second:
         given, total = answered(tree)

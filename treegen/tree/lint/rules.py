@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from treegen.text import article, show
+from treegen.text import article, counted, show
 from treegen.tree.lint.word_lists import CONTEXT, content_words, doubtful_words, least_tokens, only_achromatic
 from treegen.tree.model import Group, Tree
 from treegen.tree.validation.normalise import is_sign, normalise
@@ -327,7 +327,7 @@ def _hardly_answering(tree: Tree) -> Iterator[Problem]:
         if 0 < len(answers) <= _FEW_ANSWERS and len(answers) < len(names):  # of none TG201 says so
             where = " and ".join(map(show, answers))
             message = (
-                f"{show(rule.name)} is answered by only {where} of {len(names)} groups, the rest is null: "
+                f"{show(rule.name)} is answered by only {where} of {counted(len(names), 'group')}, the rest is null: "
                 "its score rests on that alone; give it the answers that most of its images show"
             )
             yield Problem(code="TG610", pointer=pointer_to("rules", rule.name), message=message)

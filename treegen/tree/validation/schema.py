@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from treegen.resources import read_schema
-from treegen.text import show
+from treegen.text import counted, show
 from treegen.tree.validation.fast_path import doubtful_part
 from treegen.tree.validation.normalise import normalise
 from treegen.tree.validation.problems import Problem, pointer_to
@@ -108,9 +108,10 @@ def _index_into(_: Any, spec: dict[str, str], value: Any, __: Any) -> "Iterator[
             if isinstance(index, bool) or not isinstance(index, int) or name not in lengths:
                 continue
             if index >= lengths[name]:  # the schema's own minimum rejects negative ones
+                size = counted(lengths[name], "option")
                 valid = f" (0 to {lengths[name] - 1})" if lengths[name] else ""
                 yield ValidationError(
-                    f"{show(owner)} has option {index} in {show(name)}, which has {lengths[name]} options{valid}",
+                    f"{show(owner)} has option {index} in {show(name)}, which has {size}{valid}",
                     path=[spec["indices"], owner, name],
                 )
 
