@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from textual.app import App
 
-from tests.review.walk import APART, WALK, freeze, prepare, walk
+from tests.review.walk import APART, DIALOGS, WALK, freeze, prepare, walk
 from tests.test_lock import pins
 
 compare = pytest.importorskip("pytest_textual_snapshot", reason="pytest-textual-snapshot is not installed")
@@ -26,6 +26,8 @@ pytestmark = [
     pytest.mark.skipif(bool(OTHERS), reason=f"drawn with the versions of constraints.txt, not {OTHERS}"),
 ]
 SIZES = {f"{width}x{height}": (width, height) for width, height in ((80, 24), (120, 40), (200, 60))}
+LARGEST = (200, 60)
+PLACES = (*WALK, *APART)
 
 
 class Packed(compare.SVGImageExtension):  # type: ignore[misc, name-defined]
@@ -66,7 +68,8 @@ def pictures(
     prepared: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Mapping[str, str]:
     folder = Path(shutil.copytree(prepared.parent, tmp_path_factory.mktemp("walk") / "sketchbook"))
-    return asyncio.run(walk(folder / prepared.name, SIZES[request.param]))
+    size = SIZES[request.param]
+    return asyncio.run(walk(folder / prepared.name, size, DIALOGS if size == LARGEST else frozenset()))
 
 
 @pytest.fixture
@@ -74,8 +77,11 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare, "SVGImageExtension", Packed)
 
 
-@pytest.mark.parametrize("place", [*WALK, *APART])
-@pytest.mark.parametrize("pictures", SIZES, indirect=True)
+@pytest.mark.parametrize(
+    ("pictures", "place"),
+    [(name, place) for name, size in SIZES.items() for place in PLACES if size != LARGEST or place not in DIALOGS],
+    indirect=["pictures"],
+)
 def test_it_looks_as_it_did(
     pictures: Mapping[str, str], place: str, packed: None, snap_compare: Callable[[App[Any]], bool]
 ) -> None:

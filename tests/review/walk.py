@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import escape
@@ -12,6 +12,7 @@ import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 from textual_image._terminal import CellSize, get_cell_size
@@ -24,8 +25,10 @@ from tests.waiting import PATIENCE
 from tests.workflow.test_second_review import answer_all
 from treegen.history import checkpoints, sessions, store
 from treegen.review.app import ReviewApp, open_app
+from treegen.review.background import BackgroundApp
 from treegen.review.flows import browsing, detail, scoring
 from treegen.review.screens import picture as full_size
+from treegen.review.toasts import Toast
 from treegen.review.widgets import detail as detail_panel
 from treegen.review.widgets import images
 from treegen.tree.document import content_of
@@ -38,9 +41,7 @@ WALK: Final[Mapping[str, tuple[str, ...]]] = {
     "groups": ("1", "shift+tab"),
     "options": ("1", "j"),
     "rules": ("2", "j", "j", "l"),
-    "class": ("h",),
-    "filter": ("ampersand", *"option=g", "enter"),
-    "search": ("escape", "slash", *"or"),
+    "search": ("slash", *"or"),
     "heat-map": ("escape", "escape", "2", "H"),
     "problems": ("H", "3"),
     "score": ("4",),
@@ -55,7 +56,6 @@ WALK: Final[Mapping[str, tuple[str, ...]]] = {
     "rename": ("1", "r"),
     "re-point": ("escape", "2", "l", "enter"),
     "delete": ("escape", "1", "d"),
-    "split": ("escape", "x"),
     "changes": ("escape", "C"),
     "compare-with": ("b",),
     "approve": ("escape", "escape", "S"),
@@ -66,6 +66,23 @@ WALK: Final[Mapping[str, tuple[str, ...]]] = {
     "jump": ("escape", "o"),
     "details": ("escape", "1", "i"),
     "message": ("i", "slash", "z", "z", "enter"),
+}
+#: of these, with the most cells to draw, none is at the largest size
+DIALOGS: Final = {
+    "search",
+    "picture",
+    "rename",
+    "re-point",
+    "delete",
+    "changes",
+    "compare-with",
+    "approve",
+    "agreement",
+    "adjudication",
+    "finder",
+    "jump",
+    "details",
+    "message",
 }
 #: places of a review by a second reviewer, and of a file that cannot be parsed
 APART: Final = ("second-review", "broken-file")
@@ -80,6 +97,7 @@ def freeze(patch: pytest.MonkeyPatch, config: Path) -> None:
         patch.setattr(module, "now", lambda: _NOW)
     for module, name in ((detail, "_REST"), (detail, "_PICTURES"), (browsing, "_REST"), (scoring, "_PATIENCE")):
         patch.setattr(module, name, 0)
+    patch.setattr(BackgroundApp, "_show_toast", _show_for_good)
     for shown in (detail_panel, images, full_size):
         patch.setattr(shown, "Image", HalfcellImage)
     patch.setattr(get_cell_size, "_result", CellSize(*_CELL), raising=False)
@@ -87,6 +105,11 @@ def freeze(patch: pytest.MonkeyPatch, config: Path) -> None:
     for role in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{role}_NAME", "Ada")
         patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+
+
+def _show_for_good(app: BackgroundApp[None], toast: Toast) -> None:
+    app.clear_notifications()
+    App.notify(app, toast.message, **{**toast.settings, "timeout": PATIENCE})
 
 
 async def at_rest(app: ReviewApp, pilot: Pilot[None]) -> None:
@@ -133,7 +156,7 @@ async def _worked_on(path: Path) -> None:
             await at_rest(app, pilot)
 
 
-async def walk(path: Path, size: tuple[int, int]) -> dict[str, str]:
+async def walk(path: Path, size: tuple[int, int], left_out: Set[str] = frozenset()) -> dict[str, str]:
     """Return place -> picture."""
     pictures: dict[str, str] = {}
     app = open_app(path)
@@ -142,11 +165,13 @@ async def walk(path: Path, size: tuple[int, int]) -> dict[str, str]:
             player = Player(app, pilot)
             await at_rest(app, pilot)
             for place, keys in WALK.items():
-                app.clear_notifications()
                 await player.press(*keys)
                 if place == "proposals":
                     await _propose(player)
-                pictures[place] = await draw(app, pilot)
+                if place != "message":
+                    app.clear_notifications()
+                if place not in left_out:
+                    pictures[place] = await draw(app, pilot, keys if place == "finder" else ())
     for place, opened in (("second-review", open_app(path, second="Edith")), ("broken-file", open_app(_broken(path)))):
         with opened.review:
             async with opened.run_test(size=size) as pilot:
@@ -175,12 +200,17 @@ def _broken(path: Path) -> Path:
     return broken
 
 
-async def draw(app: ReviewApp, pilot: Pilot[None]) -> str:
-    """Return the screen in both themes, as one picture."""
+async def draw(app: ReviewApp, pilot: Pilot[None], again: Sequence[str] = ()) -> str:
+    """Return the screen in both themes, as one picture; with keys where an open screen keeps its colours."""
     screens = {}
-    for theme in THEMES if app.theme == THEMES[0] else THEMES[::-1]:
+    for number, theme in enumerate(THEMES if app.theme == THEMES[0] else THEMES[::-1]):
+        if again and number:
+            await pilot.press("escape")
         app.theme = theme
         await at_rest(app, pilot)
+        if again and number:
+            await pilot.press(*again[1:])
+            await at_rest(app, pilot)
         for field in (*app.screen.query(Input), *app.screen.query(TextArea)):
             field.cursor_blink = False
             field._cursor_visible = field.has_focus

@@ -74,8 +74,8 @@ class PanelsApp(BackgroundApp[None]):
 
     @property
     def selection(self) -> Selection:
-        """What the cursors are on."""
-        return selection_of(self, self.focused)
+        """What the cursors are on, also behind a dialog."""
+        return selection_of(self, self.screen_stack[0].focused)
 
     @property
     def pane(self) -> str:

@@ -80,8 +80,8 @@ class ConfusionPane(PaneGrid):
         self.entitle(
             "confusion",
             f"&{self.filter}: {self.passing}" if self.filter else counted(total, "class", "classes") if seen else "",
-            f"· {wrong} of {counted(len(seen.images), 'dev image')} wrong" if seen else "",
-            "· of the tree before" if seen and review.stale else "",
+            f"{wrong} of {counted(len(seen.images), 'dev image')} wrong" if seen else "",
+            "of the tree before" if seen and review.stale else "",
         )
         self.tell_cell()
 

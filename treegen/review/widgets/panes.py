@@ -140,7 +140,7 @@ class GroupsPane(PaneGrid):
             len(groups),
             cell,
             lambda r, c: tone_of(right[r], stale=stale) if c else "",
-            "no group yet: a adds one",
+            "nothing could be read: 3 says why" if review.session.is_blank else "no group yet: a adds one",
         )
         self.entitle("groups", str(len(groups)), progress_of(review, "group", len(groups)))
 
