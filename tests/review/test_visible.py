@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual_image.widget import Image
 
 from tests.review.conftest import Open, Player
@@ -31,7 +32,7 @@ async def test_a_column_that_goes_on_at_the_right_ends_in_an_ellipsis() -> None:
         assert app.lines[1] == "one  xxxxxxxxxxxxxx…"
         assert app.lines[2] == "one  xxxxxxxxxxxxxx…"
         await pilot.press("right", "right")
-        assert app.lines[1] == "one  " + "x" * 11 + "    "
+        assert app.lines[1] == "one  " + "x" * 12 + "   "
         app.grid.fill([Column(head="", width=30)], 1, lambda r, c: "yesterday and tomorrow")
         app.grid.scroll_to(x=0, animate=False)
         await pilot.pause()
@@ -130,3 +131,23 @@ async def test_the_picture_of_an_image_is_whole(play: Open, tree_file: Path, siz
         assert picture.image
         assert 0 < picture.size.height <= frame.content_size.height
         assert 0 < picture.size.width <= frame.content_size.width
+
+
+async def test_whether_it_is_saved_is_said_also_where_there_is_little_room(play: Open, unseen: Path) -> None:
+    async with play(unseen, (80, 24)) as player:
+        assert "sketchbook: 5 groups" in player.screen.splitlines()[0]
+        player.app.file_watch.changed = "changed on disk by somebody else: one step"
+        player.app.refresh_lines()
+        await player.pilot.pause()
+        first = player.screen.splitlines()[0].rstrip()
+        assert first.endswith("changed on disk by somebody else  saved")
+        assert "5 groups" not in first
+
+
+async def test_what_fits_has_no_scroll_bar(play: Open, unseen: Path) -> None:
+    async with play(unseen, (80, 24)) as player:
+        grid = player.grid("options")
+        width = max(cell_len(grid.text_at(row, 3)) for row in range(grid.count)) + sum(
+            column.width + grid.GAP for column in grid._columns[:3]
+        )
+        assert grid.max_scroll_x == max(width - grid.scrollable_content_region.width, 0)

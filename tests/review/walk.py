@@ -161,7 +161,7 @@ async def walk(path: Path, size: tuple[int, int], left_out: Set[str] = frozenset
     pictures: dict[str, str] = {}
     app = open_app(path)
     with app.review:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             player = Player(app, pilot)
             await at_rest(app, pilot)
             for place, keys in WALK.items():
@@ -174,7 +174,7 @@ async def walk(path: Path, size: tuple[int, int], left_out: Set[str] = frozenset
                     pictures[place] = await draw(app, pilot, keys if place == "finder" else ())
     for place, opened in (("second-review", open_app(path, second="Edith")), ("broken-file", open_app(_broken(path)))):
         with opened.review:
-            async with opened.run_test(size=size) as pilot:
+            async with opened.run_test(size=size, notifications=True) as pilot:
                 pictures[place] = await draw(opened, pilot)
     return pictures
 

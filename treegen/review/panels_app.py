@@ -97,7 +97,7 @@ class PanelsApp(BackgroundApp[None]):
 
     def refresh_lines(self) -> None:
         """Repaint title, tabs, status and keys."""
-        self.query_one("#title", Static).update(title_of(self.review, self.file_watch.changed))
+        self.query_one("#title", Static).update(title_of(self.review, self.file_watch.changed, self.size.width - 2))
         self.query_one("#tabs", Static).update(tabs_of(self, narrow=self.size.width < NARROW))
         self.refresh_status()
         self.query_one(KeysFooter).show(self)

@@ -162,7 +162,7 @@ class Grid(ScrollView, can_focus=True):
         self._tone = tone or (lambda row, column: "")
         self.note, self._heads = note, heads
         self._strips.clear()
-        width = sum(c.width + self.GAP for c in self._columns)
+        width = max(sum(c.width + self.GAP for c in self._columns) - self.GAP, 0)  # nothing is behind the last
         self.virtual_size = Size(width, rows + heads)
         self.row = min(self.row, max(rows - 1, 0))
         self.column = min(self.column, max(len(columns) - 1, 0))
