@@ -1,12 +1,15 @@
 """What is shown is whole, or says that it goes on; details are of what has the keys, also behind a dialog."""
 
+import re
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from textual.widgets import Static
 from textual_image.widget import Image
 
 from tests.review.conftest import Open, Player
+from tests.review.flows.test_feedback import proposed, reword_form
 from tests.review.test_maps import observed, scored_as
 from tests.review.widgets.test_grid import Table
 from treegen.review.app import open_app
@@ -16,6 +19,10 @@ from treegen.review.widgets.detail import DetailPanel
 from treegen.review.widgets.grid import Column, Grid
 
 pytestmark = pytest.mark.anyio
+
+
+def details_of(player: Player) -> str:
+    return str(player.app.query_one("#detail-lines", Static).render())
 
 
 def title_of_details(player: Player) -> str:
@@ -101,6 +108,18 @@ async def test_tabs_that_find_no_room_say_so(play: Open, unseen: Path) -> None:
         await player.pilot.pause()
         tabs = player.app.query_one("#tabs")
         assert tabs.render_line(0).text.rstrip().endswith("…")
+
+
+@pytest.mark.slow
+async def test_details_of_a_proposed_change_say_what_it_does_as_soon_as_that_is_known(
+    play: Open, tree_file: Path
+) -> None:
+    domain = tree_file.with_name("domain.toml")
+    domain.write_text(re.sub(r"^model = .*$", 'model = "manual"', domain.read_text(), flags=re.MULTILINE))
+    async with play(tree_file, (120, 40)) as player:
+        await player.until(lambda: player.app.review.measured)
+        await proposed(player, reword_form)
+        await player.until(lambda: "McNemar" in details_of(player))
 
 
 async def test_a_file_that_cannot_be_read_offers_no_group_to_add(play: Open, unseen: Path) -> None:
