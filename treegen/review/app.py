@@ -125,6 +125,8 @@ class ReviewApp(PanelsApp):
     def _take(self, message: Any) -> None:
         if self.is_shown:
             (self.scoring if isinstance(message, messages.ScoreMessage) else self.feedback).take(message)
+            if isinstance(message, messages.PreviewsReady):
+                self.detail.soon()  # of a proposed change: what it does is known now
 
     def on_images_pane_paged(self) -> None:
         """Show the thumbnails around the cursor."""

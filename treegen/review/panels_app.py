@@ -75,8 +75,8 @@ class PanelsApp(BackgroundApp[None]):
 
     @property
     def selection(self) -> Selection:
-        """What the cursors are on."""
-        return selection_of(self, self.focused)
+        """What the cursors are on, also behind a dialog."""
+        return selection_of(self, self.screen_stack[0].focused)
 
     @property
     def pane(self) -> str:
@@ -98,7 +98,7 @@ class PanelsApp(BackgroundApp[None]):
 
     def refresh_lines(self) -> None:
         """Repaint title, tabs, status and keys."""
-        self.query_one("#title", Static).update(title_of(self.review, self.file_watch.changed))
+        self.query_one("#title", Static).update(title_of(self.review, self.file_watch.changed, self.size.width - 2))
         self.query_one("#tabs", Static).update(tabs_of(self, narrow=self.size.width < NARROW))
         self.refresh_status()
         self.query_one(KeysFooter).show(self)

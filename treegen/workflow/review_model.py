@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -294,8 +294,11 @@ class ReviewModel:
 
     @property
     def stale(self) -> bool:
-        """Whether the last score belongs to an earlier state."""
-        return self.measured is None or (self.measured.tree is not self.tree and self.measured.tree != self.tree)
+        """Whether the last score belongs to other content; an approval changes none."""
+        scored = self.measured.tree if self.measured else None
+        if scored is None or scored is self.tree:
+            return scored is None
+        return replace(scored, review=None) != replace(self.tree, review=None)
 
     def measure(self, progress: Progress = no_progress) -> "Future[Measurement]":
         """Score the current tree on the dev split, on the models' thread."""

@@ -31,7 +31,7 @@ def selection_of(context: ReviewContext, focused: Widget | None) -> Selection:
         marked=tuple(name for name in tree.rows if name in rules.marked),
         rule_group=tree.groups[rules.column - 1] if 0 < rules.column <= len(tree.groups) else None,
         kind=_KINDS.get((focused.id or "") if focused else "", ""),
-        grid=focused if isinstance(focused, Grid) else None,
+        grid=focused.grid if isinstance(focused, SearchBar) else focused if isinstance(focused, Grid) else None,
     )
 
 

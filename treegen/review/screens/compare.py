@@ -1,7 +1,7 @@
 """The diff of the tree under review in words, from which single changes are taken back."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,9 @@ from treegen.text import printable
 
 #: the number of a change to take back, or what else to do
 CompareAnswer = int | Literal["all", "base", "copy"] | None
+
+
+_MOST: Final = 30  # lines of the list
 
 
 class CompareDialog(Dialog[CompareAnswer]):
@@ -33,7 +36,7 @@ class CompareDialog(Dialog[CompareAnswer]):
 
     def compose(self) -> ComposeResult:
         """Compose title, keys and changes."""
-        with Vertical(classes="dialog tall wide"):
+        with Vertical(classes="dialog wide"):
             yield Static(printable(self._title), markup=False, classes="title")
             hint = "enter restores one, R restores all, b compares with another, y copies, escape leaves"
             yield Static(hint, markup=False, classes="hint")
@@ -45,6 +48,7 @@ class CompareDialog(Dialog[CompareAnswer]):
         width = max((len(text) for text in self._changes), default=10)
         columns = [Column(head="", width=min(width, 300))]
         grid.fill(columns, len(self._changes), lambda r, c: self._changes[r], note="nothing has changed")
+        grid.styles.height = min(max(len(self._changes), 1) + 2, _MOST)  # head, changes, and what scrolls to the side
         grid.put_cursor(self._at)
         grid.focus()
 

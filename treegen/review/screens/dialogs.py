@@ -115,7 +115,7 @@ class ChoiceDialog(Dialog[int | None]):
         """Show all answers."""
         self._fill()
         grid = self.query_one(Grid)
-        grid.styles.height = min(len(self._choices) + 1, _MOST)
+        grid.styles.height = min(len(self._choices) + 2, _MOST)  # head, choices, and what scrolls to the side
         grid.put_cursor(self._at)
         self.query_one(Input).focus()
 

@@ -88,8 +88,8 @@ class ConfusionPane(PaneGrid):
             else counted(total, "class", "classes")
             if observations
             else "",
-            f"· {wrong} of {counted(len(observations.images), 'dev image')} wrong" if observations else "",
-            "· of the tree before" if observations and review.stale else "",
+            f"{wrong} of {counted(len(observations.images), 'dev image')} wrong" if observations else "",
+            "of the tree before" if observations and review.stale else "",
         )
         self.tell_cell()
 

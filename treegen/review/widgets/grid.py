@@ -162,7 +162,7 @@ class Grid(ScrollView, can_focus=True):
         self._tone = tone or (lambda row, column: "")
         self.note, self._heads = note, heads
         self._strips.clear()
-        width = sum(c.width + self.GAP for c in self._columns)
+        width = max(sum(c.width + self.GAP for c in self._columns) - self.GAP, 0)  # nothing is behind the last
         self.virtual_size = Size(width, rows + heads)
         self.row = min(self.row, max(rows - 1, 0))
         self.column = min(self.column, max(len(columns) - 1, 0))
@@ -290,21 +290,24 @@ class Grid(ScrollView, can_focus=True):
         super().notify_style_update()
 
     def _line(self, part: Callable[[int, Column], Segment], width: int, base: Style) -> Strip:
-        """Join the first column and the visible part of the others."""
+        """Join the first column and the visible part of the others; a single column scrolls too."""
         if not self._columns:
             return Strip.blank(width, base)
-        first = Strip([part(0, self._columns[0])])
+        pinned = len(self._columns) > 1
+        first = Strip([part(0, self._columns[0])] if pinned else [])
         room, left = max(width - first.cell_length, 0), self.scroll_offset.x
         at, hidden, seen = 0, 0, []
-        for number, column in enumerate(self._columns[1:], 1):
+        for number, column in enumerate(self._columns[pinned:], pinned):
             end = at + column.width + self.GAP
             if end <= left:
                 hidden = end
             elif at < left + room:
                 seen.append(part(number, column))
             at = end
-        rest = Strip(seen).crop(left - hidden, left - hidden + room)
-        return Strip.join([first, rest]).adjust_cell_length(width, base)
+        line = Strip.join([first, Strip(seen).crop(left - hidden)])
+        if width and line.crop(width).text.strip():  # the last column that is seen goes on
+            line = Strip([*line.crop(0, width - 1), Segment("…", [*line.crop(0, width)][-1].style)])
+        return line.adjust_cell_length(width, base)
 
     def _head(self, number: int, column: Column, line: int) -> str:
         """Return a line of a head; those that are written downwards stand on the last line."""
@@ -377,7 +380,7 @@ def entitle(widget: Widget, *parts: str) -> None:
     Only if it has changed, as each time the whole widget is painted again.
     """
     first, *others = (printable(part) for part in parts if part)
-    title = Content.assemble(first, *((f" {other}", "not bold dim") for other in others))
+    title = Content.assemble(first, (f" {' · '.join(others)}" if others else "", "not bold dim"))
     if widget._border_title is None or widget._border_title.plain != title.plain:
         widget.border_title = title  # as content: a name is not read as markup
 

@@ -24,9 +24,10 @@ _ALWAYS: Final = (_UNDO, _SAVE, "app.keys", _QUIT)
 _LAST: Final = ("app.do('navigation', 'search')", _CANCEL, *_ALWAYS)  # in this order at its end
 #: the keys that a second reviewer has not
 _NOT_FOR_SECOND: Final = (
-    *(f"app.do('edits', 'run', '{what}')" for what in ("add", "rename", "edit_prompt", "merge", "split")),
+    *(f"app.do('edits', 'run', '{what}')" for what in ("add", "rename", "edit_prompt", "merge", "split", "add_look")),
     *(f"app.do('edits', 'move_by', {by})" for by in (-1, 1)),
     "app.do('edits', 'lock')",
+    "app.do('maps', 'heat')",
     _SAVE,
 )
 #: the keys that work in every pane

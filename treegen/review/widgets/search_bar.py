@@ -24,6 +24,11 @@ class SearchBar(Field):
         self._grid: Grid | None = None
         self._start = 0
 
+    @property
+    def grid(self) -> Grid | None:
+        """The grid that is searched."""
+        return self._grid
+
     def ask(self, grid: Grid) -> None:
         """Show the field; what it finds is in that grid."""
         self._grid, self._start, self._sought_before = grid, grid.row, self._sought

@@ -15,12 +15,13 @@ NARROW: Final = 110  # columns; below, pane names are shortened
 _LEFT: Final = 38  # columns beside the tabs
 
 
-def title_of(review: ReviewModel, on_disk: str) -> Content:
+def title_of(review: ReviewModel, on_disk: str, width: int) -> Content:
     """Return what is reviewed, whether it is saved, and who approved it.
 
     Args:
         review: the tree.
         on_disk: what somebody else did to the file; empty if nothing.
+        width: columns that there are; domain and counts are left out where the rest would find no room.
     """
     session, tree = review.session, review.tree
     counts = size_of(tree)
@@ -33,10 +34,11 @@ def title_of(review: ReviewModel, on_disk: str) -> Content:
         return line((session.path.name, "bold"), "  ", ("cannot be read", f"bold {BAD}"))
     if session.read_only:
         state = ("read-only", f"bold {WARN}")
-    parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}  ", _approval(review), "  "]
+    parts: list[Part] = [(session.path.name, "bold"), f"  {tree.domain}: {counts}", "  ", _approval(review), "  "]
     if on_disk:
         parts += [(on_disk.partition(":")[0].partition(",")[0], f"bold {BAD}"), "  "]
-    return line(*parts, state)
+    title = line(*parts, state)
+    return title if title.cell_length <= width else line(parts[0], *parts[2:], state)
 
 
 def _approval(review: ReviewModel) -> Part:
