@@ -171,6 +171,16 @@ def _resolved(path: Path) -> Path | None:
         return None
 
 
+def require_own(path: Path) -> None:
+    """Raise if a file of a folder is a link out of it: it would be read, and written, elsewhere.
+
+    Raises:
+        TrustError: it is, and the user has not allowed it.
+    """
+    if os.path.islink(path) and os.path.exists(path):  # noqa: PTH110, PTH114 - those of Path raise for some names
+        Trust(path.parent).require_path(path, f"{path.name} is a link")
+
+
 class Trust:
     """What the user has allowed a folder, as it was when this was made."""
 
