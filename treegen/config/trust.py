@@ -123,6 +123,15 @@ def _paths_of(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str
     name = _table(data, "encoder").get("name")
     if isinstance(name, str) and (path := encoder_path(name, folder)):
         yield path, "[encoder] name"
+        yield from ((link, "[encoder] name: a link in it") for link in links_below(path))
+
+
+def links_below(folder: Path) -> Iterator[Path]:
+    """Yield the links in a folder and the folders below it; those that lead to folders are not followed."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if os.path.islink(path := os.path.join(place, name)):  # noqa: PTH114, PTH118 - of a folder with many files
+                yield Path(path)
 
 
 def encoder_path(name: str, folder: Path) -> Path | None:

@@ -74,6 +74,11 @@ def history_of(store: Store, current: Revision, score: Score) -> History:
         current: the revision that the report is about.
         score: its score.
     """
+    with store.shaped():
+        return _history_of(store, current, score)
+
+
+def _history_of(store: Store, current: Revision, score: Score) -> History:
     revisions, scores, calls = store.revisions(), store.scores(), store.calls()
     corrected, trees = corrected_over(scores, store.every_score()), {r.id: r for r in revisions}
     entries = []

@@ -15,7 +15,7 @@ from treegen.config.trust import TrustError
 from treegen.errors import InputError
 from treegen.files import hash_of, read_text
 from treegen.history.score_document import Diagnosis
-from treegen.history.store import stored_scores
+from treegen.history.store import shaped_history, stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of, save
@@ -226,8 +226,10 @@ def measured_problems(path: Path, tree: Tree, encoder: str) -> list[Problem]:
 
     Advice that the images do not confirm is left out, except for options that cannot be distinguished.
     """
-    scores = [s for s in stored_scores(path, digest_of(tree)) if s["encoder"]["fingerprint"] == encoder]
-    return advice_problems(tree, scores[-1]["dev"], "dev split of the last score") if scores else []
+    stored = stored_scores(path, digest_of(tree))
+    with shaped_history(path):
+        scores = [s for s in stored if s["encoder"]["fingerprint"] == encoder]
+        return advice_problems(tree, scores[-1]["dev"], "dev split of the last score") if scores else []
 
 
 def advice_problems(tree: Tree, dev: Diagnosis, where: str) -> list[Problem]:
