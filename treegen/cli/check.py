@@ -145,6 +145,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
 
     from treegen.cli.output import tell
     from treegen.config.domain import FILE_NAME, has_domain
+    from treegen.config.trust import require_own
     from treegen.errors import InputError
     from treegen.vcs.tree_names import TREE_NAME, locate_tree
     from treegen.workflow.check import (
@@ -161,6 +162,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
         if is_domain and (tree.exists() or tree.is_symlink()):
+            require_own(tree)
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
             raise InputError(f"{path}: no {TREE_NAME if is_domain else 'tree'} to check", "name the tree file")
