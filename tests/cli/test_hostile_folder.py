@@ -111,7 +111,7 @@ def test_a_model_of_the_hub_runs_no_code_of_its_own(tree_file: Path, tmp_path: P
         (snapshot / name).write_text(json.dumps(settings), encoding="utf-8")
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
     environment |= {"HF_MODULES_CACHE": str(tmp_path / "modules"), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "treegen", "score", tree_file, "--dev", "--encoder", f"{form.split()[0]}:x/y"]
+    command = [sys.executable, "-m", "treegen", "score", str(tree_file), "--dev", "--encoder", f"{form.split()[0]}:x/y"]
     done = subprocess.run(command, env=environment, input="y\n" * 9, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done
     assert not marker.exists()
