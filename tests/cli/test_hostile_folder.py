@@ -114,4 +114,5 @@ def test_a_model_of_the_hub_runs_no_code_of_its_own(tree_file: Path, tmp_path: P
     command = [sys.executable, "-m", "treegen", "score", str(tree_file), "--dev", "--encoder", f"{form.split()[0]}:x/y"]
     done = subprocess.run(command, env=environment, input="y\n" * 9, capture_output=True, text=True, check=False)
     assert done.returncode == 3, done
+    assert form != "hf-hub that asks for it" or "Python code of its own, which is not run" in done.stderr
     assert not marker.exists()
