@@ -343,3 +343,16 @@ def test_a_cache_with_programs_in_it_is_set_aside(tmp_path: Path) -> None:
         db.execute("CREATE TRIGGER t AFTER INSERT ON tokens BEGIN DELETE FROM text; END")
     with EmbeddingCache(path) as cache:
         assert cache.rebuilt
+
+
+def test_a_report_refuses_forged_figures(tree: Path) -> None:
+    from treegen.report.revisions import history_of
+
+    score = {"encoder": {"name": "e", "fingerprint": "e"}, "images": {"digest": "i", "split": {}}}
+    forged = {**score, "dev": {"n": 3, "accuracy": 0.5, "interval": ["x", 1]}}
+    with Store(tree) as store:
+        store.add_score(2, forged)  # type: ignore[arg-type]
+        latest = store.latest()
+        assert latest is not None
+        with pytest.raises(DamagedStoreError, match="another form"):
+            history_of(store, latest, forged)  # type: ignore[arg-type]

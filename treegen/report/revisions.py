@@ -84,6 +84,9 @@ def _history_of(store: Store, current: Revision, score: Score) -> History:
     entries = []
     for revision in revisions[-_MOST_REVISIONS:]:
         own, tested = scores.get(revision.id), as_tested(scores.get(revision.id))
+        for share in (own and own["dev"], tested and tested["test"]):
+            if share:  # a forged one would fail only when it is drawn
+                sum([share["n"], share["accuracy"], *share.get("interval", ())])
         changes = _changes(trees.get(revision.parent or 0), revision)
         entries.append(
             RevisionEntry(
