@@ -1,5 +1,6 @@
 """Damage is found when it is read, and said; what can only be read, can be read: through the real commands."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -356,3 +357,10 @@ def test_a_report_refuses_forged_figures(tree: Path) -> None:
         assert latest is not None
         with pytest.raises(DamagedStoreError, match="another form"):
             history_of(store, latest, forged)  # type: ignore[arg-type]
+
+
+def test_a_pipe_in_place_of_the_journal_is_refused(run: Run, tree: Path) -> None:
+    """SQLite would wait for somebody to write to it."""
+    os.mkfifo(tree.parent / ".treegen" / "store.sqlite-journal")
+    done = run("log", tree)
+    assert (done.code, "a pipe" in done.err) == (2, True)

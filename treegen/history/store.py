@@ -839,6 +839,8 @@ def make_folder(folder: Path) -> None:
     try:
         if link := next((path for path in (folder, *_entries(folder)) if path.is_symlink()), None):
             raise InputError(f"{link}: a link", "remove it: treegen keeps its history in files of its own")
+        if pipe := next((path for path in _entries(folder) if path.is_fifo()), None):  # SQLite would wait for it
+            raise InputError(f"{pipe}: a pipe", "remove it: treegen keeps its history in files of its own")
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         with suppress(OSError):  # in a read-only folder its history can still be read
