@@ -190,6 +190,9 @@ def write_atomically(path: Path, text: str | bytes, *, before: str | None = None
     content = text.encode() if isinstance(text, str) else text
     try:
         target = path.resolve()
+        if path.is_symlink() and not target.exists() and not target.is_relative_to(path.parent.resolve()):
+            # it may have been made by whoever wrote the folder, and the new file may be one that a shell runs
+            raise OSError(errno.ENOENT, f"a broken link out of its folder, to {path.readlink()}")
         _remove_leftovers(target)
         with _temporary_file(target, content) as temporary:
             if before is not None and hash_of(target) != before:

@@ -213,3 +213,22 @@ def test_a_wrong_preprocessing_is_an_error_of_the_encoder(run: Run, tree_file: P
     done = run("score", tree_file, "--encoder", f"local-dir:{model}")
     assert done.code == 3, done.err
     assert str(model) in done.err
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "broken link"])
+def test_a_domain_beside_a_tree_that_cannot_be_read_is_reported(run: Run, tmp_path: Path, kind: str) -> None:
+    """It is there, so the tree is not checked as if it were not."""
+    (tmp_path / "tree.json").write_text(TREE, encoding="utf-8")
+    path = tmp_path / "domain.toml"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
+    for words in (("check",), ("export", "--to", "csv"), ("score", "--dev")):
+        done = run(*words, tmp_path / "tree.json")
+        assert (done.code, "domain.toml" in done.err) == (2, True), done
+    for folder in (("check", tmp_path), ("draft", tmp_path, "--model", "manual")):
+        done = run(*folder)
+        assert (done.code, "domain.toml" in done.err) == (2, True), done

@@ -1,5 +1,6 @@
 """Damage is found when it is read, and said; what can only be read, can be read: through the real commands."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -285,3 +286,81 @@ def test_a_loop_of_links_is_an_error(run: Run, tree: Path) -> None:
     tree.symlink_to(tree.name)
     for arguments in (("show", f"{tree}@1"), ("check", tree), ("log", tree, "--json"), ("diff", f"{tree}@1", tree)):
         assert run(*arguments).code in (0, 1, 2), arguments
+
+
+def forge(tree: Path, table: str, column: str, value: object) -> None:
+    """Change a column of all rows, with the checksum that belongs to it."""
+    with Store(tree) as store:
+        store.rows("PRAGMA foreign_keys=OFF", ())
+        with store.writing() as db:
+            db.execute(f"UPDATE {table} SET {column}=?", (value,))
+            store.add_checksum(table, "1", ())
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value", "words"),
+    [
+        ("score", "score", "{}", ("log",)),
+        ("score", "score", "[7]", ("log", "--json")),
+        ("score", "score", '{"encoder": 7, "dev": [], "test": null}', ("log",)),
+        ("score", "score", '{"test": {"n": "x"}}', ("check", "--min-accuracy", "0.1")),
+        ("call", "messages", "7", ("log", "--calls")),
+        ("call", "problems", "7", ("log", "--calls")),
+        ("revision", "note", b"\xff", ("log", "--json")),
+        ("revision", "parent", b"\xff", ("log", "--json")),
+        ("revision", "tree", b"\xff", ("log",)),
+    ],
+)
+def test_a_forged_row_with_the_right_checksum_is_an_error_of_one_sentence(
+    run: Run, tree: Path, table: str, column: str, value: object, words: tuple[str, ...]
+) -> None:
+    forge(tree, table, column, value)
+    done = run(words[0], tree, *words[1:])
+    expected = 2 if words[0] == "check" else 1  # which goes on with the other files
+    assert (done.code, "damaged" in done.err, "move the file away" in done.err) == (expected, True, True), done
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON revision BEGIN DELETE FROM call; END",
+        "ALTER TABLE note RENAME TO other; CREATE VIEW note AS WITH RECURSIVE n(file, kind, target, value, sum) AS "
+        "(SELECT '', '', '', '', 0 UNION ALL SELECT file, kind, target, value, sum FROM n) SELECT * FROM n",
+        "ALTER TABLE look RENAME TO other; CREATE VIRTUAL TABLE look USING fts5(images, split, tree, encoder, rule)",
+    ],
+)
+def test_a_history_with_programs_in_it_is_refused(run: Run, tree: Path, statement: str) -> None:
+    """A trigger runs when something is stored, and a view in place of a table need not end."""
+    for each in statement.split("; CREATE"):
+        change(tree, each if each.startswith(("CREATE", "ALTER")) else f"CREATE{each}")
+    done = run("log", tree)
+    assert (done.code, "is not a table of treegen" in done.err, "move the file away" in done.err) == (1, True, True)
+
+
+def test_a_cache_with_programs_in_it_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    EmbeddingCache(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TRIGGER t AFTER INSERT ON tokens BEGIN DELETE FROM text; END")
+    with EmbeddingCache(path) as cache:
+        assert cache.rebuilt
+
+
+def test_a_report_refuses_forged_figures(tree: Path) -> None:
+    from treegen.report.revisions import history_of
+
+    score = {"encoder": {"name": "e", "fingerprint": "e"}, "images": {"digest": "i", "split": {}}}
+    forged = {**score, "dev": {"n": 3, "accuracy": 0.5, "interval": ["x", 1]}}
+    with Store(tree) as store:
+        store.add_score(2, forged)  # type: ignore[arg-type]
+        latest = store.latest()
+        assert latest is not None
+        with pytest.raises(DamagedStoreError, match="another form"):
+            history_of(store, latest, forged)  # type: ignore[arg-type]
+
+
+def test_a_pipe_in_place_of_the_journal_is_refused(run: Run, tree: Path) -> None:
+    """SQLite would wait for somebody to write to it."""
+    os.mkfifo(tree.parent / ".treegen" / "store.sqlite-journal")
+    done = run("log", tree)
+    assert (done.code, "a pipe" in done.err) == (2, True)

@@ -151,13 +151,13 @@ DOMAIN_TOLD: Final = {
     "missing": (2, "pond/tre.json: no such domain file"),
     "revision": (2, "pond/tree.json@99: no such domain file"),
     "long name": (2, "xxx: no such domain file"),
-    "pipe": (2, "pipe.json: no such domain file"),
+    "pipe": (2, "pipe.json: a .json file, not a domain file"),
     "CSV": (2, "images.csv: a .csv file, not a domain file"),
     "class list": (2, "classes.txt: a .txt file, not a domain file"),
     "tar": (2, "images.tar: a tar archive, not a domain file"),
     "Parquet": (2, "images.parquet: a Parquet file, not a domain file"),
     "safetensors": (2, "tree.safetensors: a safetensors file, not a domain file"),
-    "broken link": (2, "gone.json: no such domain file"),
+    "broken link": (2, "gone.json: a broken link, to nowhere.json"),
     "folder of pictures": (2, "photos/domain.toml: no such domain file"),
 }
 #: commands without a title, a severity or an error in the test of colours

@@ -11,7 +11,19 @@ import pytest
 
 from tests.waiting import PATIENCE
 from treegen.cli import output
-from treegen.cli.output import ProgressLine, complain, interval, percent, plain, print_json, say, table, tell, wrapped
+from treegen.cli.output import (
+    ProgressLine,
+    complain,
+    interval,
+    percent,
+    plain,
+    print_document,
+    print_json,
+    say,
+    table,
+    tell,
+    wrapped,
+)
 
 
 class Clock:
@@ -156,3 +168,15 @@ def test_nothing_is_wrapped_in_a_pipe(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.setenv("COLUMNS", "20")
     say("word " * 20)
     assert capsys.readouterr().out.count("\n") == 1
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_file_on_stdout_is_unchanged_in_a_pipe_and_plain_on_a_terminal(
+    is_terminal: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JSON may hold C1 controls and marks that reverse the text as they are."""
+    text = '{"a": "\x9b2J\u202e"}\r\n'
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    print_document(text)
+    out = capsys.readouterr().out
+    assert (out == text, "\x9b" in out, "\u202e" in out) == (not is_terminal,) * 3

@@ -302,3 +302,62 @@ def test_demo_refuses_a_domain_of_ones_own(run: Run, tmp_path: Path) -> None:
     done = run("demo", folder)
     assert (done.code, "a domain of your own" in done.err) == (2, True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["domain.toml", "tree.json"])
+def test_a_domain_or_tree_that_is_a_link_out_of_the_folder_needs_a_yes(run: Run, tmp_path: Path, name: str) -> None:
+    """It would be read there, and written there by `draft --force`."""
+    folder = cloned(tmp_path, "")
+    (folder / "tree.json").write_text(TREE, encoding="utf-8")
+    (tmp_path / "outside").mkdir()
+    (folder / name).rename(tmp_path / "outside" / name)
+    (folder / name).symlink_to(tmp_path / "outside" / name)
+    before = (tmp_path / "outside" / name).read_bytes()
+    answer = tmp_path / "answer.txt"
+    answer.write_text(TREE, encoding="utf-8")
+    draft = ("draft", folder, "--no-score", "--force", "--model", "manual", "--answer", answer)
+    for words in (("check", folder), ("show", folder), draft):
+        if (name, words[0]) == ("domain.toml", "show"):
+            continue  # which reads no domain
+        done = run(*words)
+        assert (done.code, f"{name} is a link" in done.err, "treegen trust" in done.err) == (2, True, True), done
+    assert (tmp_path / "outside" / name).read_bytes() == before
+    assert f"{name} is a link" in run("trust", folder, "--yes").out
+    assert run("check", folder).code == 0
+
+
+def test_a_link_within_the_folder_needs_no_yes(run: Run, tmp_path: Path) -> None:
+    folder = cloned(tmp_path, "")
+    (folder / "of-2026.json").write_text(TREE, encoding="utf-8")
+    (folder / "tree.json").symlink_to("of-2026.json")
+    assert run("check", folder).code == 0
+    assert "asks for nothing" in run("trust", folder).out
+
+
+def test_nothing_is_written_where_a_broken_link_leads_out_of_the_folder(run: Run, tmp_path: Path) -> None:
+    """A shell would run the names of classes in a new ~/.bash_profile."""
+    folder = cloned(tmp_path, "")
+    (folder / "tree.json").symlink_to(tmp_path / "profile")
+    (folder / "page.html").symlink_to(tmp_path / "profile")
+    (tmp_path / "answer.txt").write_text(TREE, encoding="utf-8")
+    manual = ("--no-score", "--model", "manual", "--answer", tmp_path / "answer.txt")
+    done = run("draft", folder, *manual)
+    assert (done.code, "a broken link out of its folder" in done.err) == (2, True), done
+    done = run("draft", folder, "-o", folder / "page.html", *manual)
+    assert done.code == 2
+    assert not (tmp_path / "profile").exists()
+
+
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_a_link_in_a_models_folder_needs_a_yes(run: Run, tmp_path: Path, target: str) -> None:
+    folder = cloned(tmp_path, '[encoder]\nname = "local-dir:model"\n')
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "weights").write_bytes(b"mine")
+    (folder / "model" / "inner").mkdir(parents=True)
+    leads = tmp_path / "outside" / ("weights" if target == "file" else "")
+    (folder / "model" / "inner" / "model.safetensors").symlink_to(leads)
+    settings = EncoderSettings(name="local-dir:model", from_file=frozenset({"name"}))
+    with pytest.raises(TrustError, match="outside"):
+        vetted(settings, folder)
+    assert "a link in it" in run("trust", folder, "--yes").out
+    assert vetted(settings, folder).name == "local-dir:model"

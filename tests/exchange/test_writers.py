@@ -24,6 +24,7 @@ from treegen.exchange.writers import (
     descriptors_text,
     prompts_of,
     python_text,
+    safe_cell,
 )
 from treegen.tree.document import tree_from
 from treegen.tree.model import ClassRule, Group, Tree
@@ -112,6 +113,14 @@ def test_csv_holds_the_answers_in_words(tree: Tree) -> None:
     for rule, (_, *cells) in zip(tree.rules, rows, strict=True):
         words = [None if (i := rule.get(g.name)) is None else g.options[i] for g in tree.groups]
         assert [cell.removeprefix("'") for cell in cells] == [word or "" for word in words]
+
+
+@pytest.mark.parametrize(
+    "formula", ["=1", "+1", "-1", "@SUM(1)", "\t=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A1"]
+)
+def test_no_cell_of_csv_is_a_formula(formula: str) -> None:
+    """Some spreadsheets take the full-width signs for the others."""
+    assert safe_cell(formula) == f"'{formula}"
 
 
 def test_the_module_stands_alone_and_scores_as_treegen_does(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ async def _propose(player: Player) -> None:
     data["rules"]["Yaffin"]["mark"] = 3
     await player.write(json.dumps(data))
     await player.press("ctrl+g")
-    await player.until(lambda: player.app.feedback.proposal_review and player.app.feedback.asked.previews)
+    await player.until(lambda: player.app.feedback.proposal_review and player.app.feedback.proposal_review.previews)
 
 
 def _broken(path: Path) -> Path:

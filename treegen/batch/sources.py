@@ -9,7 +9,7 @@ from stat import S_ISREG
 from typing import Final
 
 from treegen.batch.interface import NO_LABEL, Source
-from treegen.config.domain import FILE_NAME, Domain
+from treegen.config.domain import Domain, has_domain
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.images import (
@@ -189,7 +189,7 @@ def _not_read_in(root: Path) -> Iterator[str]:
 
 def is_domain(path: Path) -> bool:
     """Whether an image path given by a user refers to a domain's image set."""
-    return path.suffix == ".toml" or (path.is_dir() and (path / FILE_NAME).is_file())
+    return path.suffix == ".toml" or has_domain(path)
 
 
 def list_sources(path: Path, domain: Domain | None, *, own: bool) -> Listing:

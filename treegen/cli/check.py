@@ -144,9 +144,9 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     from dataclasses import replace
 
     from treegen.cli.output import tell
-    from treegen.config.domain import FILE_NAME
+    from treegen.config.domain import FILE_NAME, has_domain
+    from treegen.config.trust import require_own
     from treegen.errors import InputError
-    from treegen.files import is_folder
     from treegen.vcs.tree_names import TREE_NAME, locate_tree
     from treegen.workflow.check import (
         check_domain_file,
@@ -156,16 +156,17 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
         check_tree_text,
     )
 
-    has_domain = is_folder(path) and (path / FILE_NAME).is_file()
-    if has_domain or (path.suffix == ".toml" and path.is_file()):
+    is_domain = has_domain(path)
+    if is_domain or (path.suffix == ".toml" and path.is_file()):
         domain, found = check_domain_file(path)
         yield check_images(domain, found) if domain else found
         tree = path / TREE_NAME
-        if has_domain and (tree.exists() or tree.is_symlink()):
+        if is_domain and (tree.exists() or tree.is_symlink()):
+            require_own(tree)
             yield from list(_check(tree, path, fix, encoders, gated))[-1:]
         elif gated:
-            raise InputError(f"{path}: no {TREE_NAME if has_domain else 'tree'} to check", "name the tree file")
-        elif has_domain:
+            raise InputError(f"{path}: no {TREE_NAME if is_domain else 'tree'} to check", "name the tree file")
+        elif is_domain:
             tell(f"{path}: has no {TREE_NAME}, so only its domain was checked")
         return
     version = locate_tree(str(path))
@@ -174,7 +175,7 @@ def _check(path: Path, domain_path: Path | None, fix: bool, encoders: "Encoders"
     else:
         text, path = version.read(), version.path
     domain, beside = None, domain_path or path.parent / FILE_NAME
-    if domain_path or beside.is_file():
+    if domain_path or has_domain(path.parent):
         domain, findings = check_domain_file(beside)
         findings = check_image_source(domain, findings) if domain else findings
         if findings.problems:

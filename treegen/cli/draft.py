@@ -114,6 +114,7 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
         InputError: the tree would replace the domain file, or images are missing.
     """
     from treegen.config.domain import domain_path
+    from treegen.config.trust import require_own
     from treegen.errors import InputError
     from treegen.extras import require
     from treegen.files import real_path
@@ -123,6 +124,8 @@ def _open(options: DraftOptions, encoder: EncoderChoice) -> "Workspace":
 
     source = domain_path(options.domain)
     tree_path = options.out or source.parent / TREE_NAME
+    if not options.out:
+        require_own(tree_path)
     workspace = open_workspace(tree_path, source, encoder)
     if real_path(tree_path) == real_path(source):
         raise InputError(f"{tree_path} is the domain file itself", "name another file with -o")

@@ -44,7 +44,7 @@ def command(
     predictions     one line per image: classes, scores, every group's answer (.csv or .parquet)
     fiftyone        the same as a dataset of FiftyOne (-o FOLDER/samples.json)
     """
-    from treegen.cli.output import tell
+    from treegen.cli.output import print_document, tell
     from treegen.errors import InputError
     from treegen.exchange.exporting import export_tree, load_tree, refuse_targets, write_export
 
@@ -65,7 +65,7 @@ def command(
         tell(f"note: {note}")
     if out is None:
         ((_, text),) = exported.files
-        click.echo(text, nl=False)
+        print_document(text)
         return
     for path in write_export(exported, out):
         tell(f"wrote {path}")
@@ -81,7 +81,7 @@ def _export_predictions(
     encoder: EncoderChoice,
 ) -> None:
     """Write what the tree says of each image; by default of the dev split, which is for learning from mistakes."""
-    from treegen.cli.output import tell
+    from treegen.cli.output import print_document, tell
     from treegen.exchange.exporting import refuse_targets
     from treegen.files import write_atomically
     from treegen.report.predictions import export_predictions, predict_images, refuse_name
@@ -94,7 +94,7 @@ def _export_predictions(
     named = Version(name=tree.text, tree=workspace.load()[0])
     content = export_predictions(form, predict_images(workspace, named, test=with_test), out)
     if out is None:
-        click.echo(content, nl=False)
+        print_document(content)
     else:
         write_atomically(out, content)
         tell(f"wrote {out}")

@@ -46,7 +46,7 @@ def command(tree: "TreeName", calls: bool, number: int | None, cost: bool, as_js
 
     if not (real_path(tree.path).parent / FOLDER / "store.sqlite").is_file():
         raise without_history("draft, score and revise create one; is this the right file?")
-    with Store(tree.path) as store:
+    with Store(tree.path) as store, store.shaped():
         if not store.revisions() and not store.calls():
             raise without_history("the history in this folder belongs to other trees; is this the right file?")
         revisions, requests = _chosen(store, tree)

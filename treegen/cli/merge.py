@@ -38,6 +38,7 @@ def command(
     Conflicts are listed and kept in the merged tree under "conflicts", and the exit code is 1; resolve them with
     `treegen resolve`.
     """
+    from treegen.cli.output import print_document
     from treegen.files import hash_of
     from treegen.tree.document import dump, save
     from treegen.tree.merge.three_way import merge
@@ -62,7 +63,7 @@ def command(
     if target:
         save(target, merged.tree, before=before)
     else:
-        click.echo(dump(merged.tree), nl=False)
+        print_document(dump(merged.tree))
     _report(merged, name or str(target or "the merged tree"))
     sys.exit(0 if merged.clean else 1)
 

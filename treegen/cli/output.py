@@ -54,6 +54,12 @@ def complain(message: str, tip: str) -> None:
         print_line(f"  {plain(tip)}", err=True)
 
 
+def print_document(content: str | bytes) -> None:
+    """Print the content of a file on stdout: unchanged into pipes and files, and as `plain` text on a terminal."""
+    is_shown = isinstance(content, str) and sys.stdout.isatty()
+    click.echo(plain(str(content).replace("\r\n", "\n")) if is_shown else content, nl=False)
+
+
 def print_line(text: str, *, err: bool = False, colour: bool | None = None) -> None:
     """Print text that may be styled: wrapped at words on a terminal, unchanged into pipes and files."""
     width = _columns(sys.stderr if err else sys.stdout)

@@ -1,5 +1,6 @@
 """domain.toml: what to classify. All problems of a file are reported at once, like a tree's."""
 
+import os
 import re
 import tomllib
 from collections import Counter
@@ -20,9 +21,9 @@ from treegen.config.settings import (
     SecondSettings,
     SplitSettings,
 )
-from treegen.config.trust import IMAGE_PATHS, Trust
+from treegen.config.trust import IMAGE_PATHS, Trust, require_own
 from treegen.errors import InputError, ProblemsError
-from treegen.files import is_folder, read_text, refuse_binary, without_dots
+from treegen.files import is_folder, is_there, read_text, refuse_binary, without_dots
 from treegen.remote.budget import Limits
 from treegen.text import article, did_you_mean, printable, show
 from treegen.tree.validation.problems import ADJUSTABLE, CODES, Problem, pointer_to
@@ -88,6 +89,14 @@ def domain_path(path: Path) -> Path:
     return path / FILE_NAME if is_folder(path) else path
 
 
+def has_domain(folder: Path) -> bool:
+    """Return whether a folder has a domain.toml, even one that cannot be read: a pipe, a folder, a broken link."""
+    try:
+        return folder.is_dir() and os.path.lexists(folder / FILE_NAME)
+    except OSError:  # name too long, or no permission
+        return False
+
+
 def load_domain(path: Path) -> Domain:
     """Read and validate a domain file, or the domain.toml in a folder.
 
@@ -108,9 +117,10 @@ def read_domain(path: Path) -> tuple[Domain | None, tuple[Problem, ...]]:
 
     Raises:
         InputError: the file is missing, not UTF-8 or not TOML.
-        TrustError: its classes_file is outside of the folder, which the user has not allowed.
+        TrustError: it or its classes_file is outside of the folder, which the user has not allowed.
     """
     path = domain_path(path)
+    require_own(path)
     data = read_data(path)
     problems = schema_problems(data, "domain")
     broken = {p.pointer.split("/")[1] for p in problems if p.pointer}
@@ -132,7 +142,9 @@ def read_data(path: Path) -> dict[str, Any]:
         InputError: the file is missing, not UTF-8 or not TOML.
     """
     path = domain_path(path)
-    if not _is_file(path):
+    if not is_there(path):
+        if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for some names
+            raise InputError(f"{path}: a broken link, to {path.readlink()}", "restore what it points to, or remove it")
         raise InputError(f"{path}: no such domain file", "`treegen init DIR --classes FILE` writes one")
     if path.suffix.lower() in _OTHERS:
         message = f"{path}: a {path.suffix.lower()} file, not a domain file"

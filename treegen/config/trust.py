@@ -124,6 +124,15 @@ def _paths_of(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str
     name = _table(data, "encoder").get("name")
     if isinstance(name, str) and (path := encoder_path(name, folder)):
         yield path, "[encoder] name"
+        yield from ((link, "[encoder] name: a link in it") for link in links_below(path))
+
+
+def links_below(folder: Path) -> Iterator[Path]:
+    """Yield the links in a folder and the folders below it; those that lead to folders are not followed."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if os.path.islink(path := os.path.join(place, name)):  # noqa: PTH114, PTH118 - of a folder with many files
+                yield Path(path)
 
 
 def encoder_path(name: str, folder: Path) -> Path | None:
@@ -170,6 +179,16 @@ def _resolved(path: Path) -> Path | None:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte
         return None
+
+
+def require_own(path: Path) -> None:
+    """Raise if a file of a folder is a link out of it: it would be read, and written, elsewhere.
+
+    Raises:
+        TrustError: it is, and the user has not allowed it.
+    """
+    if os.path.islink(path) and os.path.exists(path):  # noqa: PTH110, PTH114 - those of Path raise for some names
+        Trust(path.parent).require_path(path, f"{path.name} is a link")
 
 
 class Trust:

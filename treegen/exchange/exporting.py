@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from treegen.config.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import FILE_NAME, Domain, has_domain, load_domain
 from treegen.errors import InputError
 from treegen.exchange.writers import TEXTS, clip_benchmark_files, refuse_unknown_format
 from treegen.files import write_atomically
@@ -43,7 +43,7 @@ def load_tree(tree: TreeName | Path, domain: Path | None = None) -> tuple[Tree, 
     """
     name = locate_tree(str(tree)) if isinstance(tree, Path) else tree
     beside = name.path.parent / FILE_NAME
-    loaded = load_domain(domain) if domain else load_domain(beside) if beside.is_file() else None
+    loaded = load_domain(domain) if domain else load_domain(beside) if has_domain(beside.parent) else None
     text = name.read()
     checked = check_text(text, classes=loaded.classes if loaded else None, domain=loaded.name if loaded else None)
     refuse_other_documents(text, checked.data, name.text)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from treegen.config.domain import FILE_NAME, Domain, domain_path, load_domain
+from treegen.config.domain import FILE_NAME, Domain, domain_path, has_domain, load_domain
 from treegen.errors import InputError, ProblemsError
 from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.naming import match_classes
@@ -47,7 +47,7 @@ def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
     if domain is not None:
         return load_domain(domain), f"--domain {domain_path(domain)}"
     beside = out.parent / FILE_NAME
-    return (load_domain(beside), f"{beside} next to the output") if beside.is_file() else (None, "")
+    return (load_domain(beside), f"{beside} next to the output") if has_domain(out.parent) else (None, "")
 
 
 def make_tree(path: Path, *, domain: Domain | None = None, domain_from: str = "") -> Made:

@@ -12,7 +12,7 @@ from treegen.text import show
 from treegen.tree.document import content_of, tree_from
 from treegen.tree.model import ClassRule, Tree
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # also full-width
 
 
 def article_text(tree: Tree) -> str:

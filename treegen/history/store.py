@@ -8,7 +8,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from treegen.history.recovery import Ids, carry_over, place_of
 from treegen.history.score_document import Score, as_tested
 from treegen.remote.secrets import scrub
 from treegen.remote.tidying import amount, token_count
-from treegen.text import counted
+from treegen.text import counted, show
 from treegen.tree.document import digest_of, dump
 from treegen.tree.model import Tree
 
@@ -210,6 +210,7 @@ class Store:
                 self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._db.execute("PRAGMA trusted_schema=OFF")  # a folder may be a stranger's
+            self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, tables.MOST_VALUE)
             self._db.create_function("checksum", -1, checksum_of, deterministic=True)
         with self._begun():
             version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -221,9 +222,21 @@ class Store:
                 self._db.execute(statement)
             summed = (columns for since, columns in tables.CHECKSUMMED.items() if since <= tables.VERSION)
             self._summed = {table: columns for each in summed for table, columns in each.items()}
+            if name := programs_in(self._db, self._summed):
+                raise DamagedStoreError(f"{self._path}: damaged: {show(name)} is not a table of treegen", _NEW)
+            self._mistyped = {table: self._other_types(table) for table in self._summed}
             if scripts:
                 self._db.execute(f"PRAGMA user_version={tables.VERSION}")
                 logger.info("%s: migrated from version %d to %d", self._path, version, tables.VERSION)
+
+    def _other_types(self, table: str) -> str:
+        """Return the SQL that says whether a row has a value that is not of the declared type of its column."""
+        wrong = [
+            f"typeof({name}) NOT IN ('{kind.lower()}', '{'blank' if needed else 'null'}')"
+            for _, name, kind, needed, _, _ in self._db.execute(f"PRAGMA table_info({table})")
+            if kind in ("TEXT", "INTEGER") and name not in tables.UNCHECKED
+        ]
+        return " OR ".join(wrong) or "0"
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -354,9 +367,10 @@ class Store:
             self._db.execute(f"UPDATE {table} SET sum=checksum({columns}) WHERE {where}", values)
 
     def damaged_rows(self, table: str, where: str, values: tuple[Any, ...]) -> int:
-        """Return how many rows are not what was written."""
+        """Return how many rows are not what was written, or hold values of another type."""
         columns = self._summed.get(table)
-        query = f"SELECT count(*) FROM {table} WHERE {where} AND sum IS NOT NULL AND sum<>checksum({columns})"
+        changed = f"(sum IS NOT NULL AND sum<>checksum({columns})) OR {self._mistyped.get(table, 0)}"
+        query = f"SELECT count(*) FROM {table} WHERE ({where}) AND ({changed})"
         return int(self._rows(query, values)[0][0]) if columns else 0
 
     def check(self, table: str, where: str, values: tuple[Any, ...]) -> None:
@@ -369,17 +383,9 @@ class Store:
             rows = counted(damaged, "row")
             raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
 
-    @contextmanager
-    def shaped(self) -> Iterator[None]:
-        """Convert the errors of stored JSON that is not what treegen writes.
-
-        Raises:
-            DamagedStoreError: something in it is missing or of another type.
-        """
-        try:
-            yield
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-            raise DamagedStoreError(f"{self._path}: damaged: a value has another form", _NEW) from None
+    def shaped(self) -> AbstractContextManager[None]:
+        """See `shaped_history`."""
+        return _shaped(self._path)
 
     def parsed(self, text: str) -> Any:
         """Return stored JSON.
@@ -531,7 +537,7 @@ class Store:
     def every_score(self) -> list[Score]:
         """Return all score documents of all trees of the folder, oldest first."""
         self.check("score", "id>?", (0,))
-        return [self.parsed(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
+        return [self._score(text) for (text,) in self._rows("SELECT score FROM score ORDER BY id", ())]
 
     def scores(self) -> dict[int, Score]:
         """Return the latest score document of every scored revision, preferring those with a test section."""
@@ -542,7 +548,7 @@ class Store:
         )
         result: dict[int, Score] = {}
         for revision, text in rows:
-            score: Score = self.parsed(text)
+            score = self._score(text)
             if as_tested(score) or not as_tested(result.get(revision)):
                 result[revision] = score
         return result
@@ -552,7 +558,19 @@ class Store:
         where, values = "revision IN (SELECT id FROM revision WHERE file=? AND digest=?)", (self.file, digest)
         self.check("score", where, values)
         rows = self._rows(f"SELECT score FROM score WHERE {where} ORDER BY id", values)
-        return [self.parsed(text) for (text,) in rows]
+        return [self._score(text) for (text,) in rows]
+
+    def _score(self, text: str) -> Score:
+        """Return a stored score document.
+
+        Raises:
+            DamagedStoreError: it is not one.
+        """
+        score: Score = self.parsed(text)
+        with self.shaped():
+            if not isinstance(score["encoder"]["fingerprint"], str) or not isinstance(score["images"]["digest"], str):
+                raise TypeError
+        return score
 
     def recorded_split(self, settings: str) -> dict[str, str]:
         """Return image content -> split, as recorded under these split settings."""
@@ -578,6 +596,26 @@ def stored_scores(tree_path: Path, digest: str) -> list[Score]:
         return store.scores_of(digest)
 
 
+@contextmanager
+def _shaped(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, ArithmeticError):
+        raise DamagedStoreError(f"{path}: damaged: a value has another form", _NEW) from None
+
+
+def shaped_history(tree_path: Path) -> AbstractContextManager[None]:
+    """Convert the errors of stored JSON that is not what treegen writes; a checksum finds no forgery.
+
+    Args:
+        tree_path: the tree file beside the history.
+
+    Raises:
+        DamagedStoreError: something in it is missing or of another type.
+    """
+    return _shaped(real_path(tree_path).parent / FOLDER / "store.sqlite")
+
+
 def second_reviewers(store: Store) -> tuple[str, ...]:
     """Return the names of those who have begun a second review of the store's tree."""
     start = f"{store.file}{_SECOND}"
@@ -588,6 +626,23 @@ def second_reviewers(store: Store) -> tuple[str, ...]:
 def checksum_of(*values: Any) -> int:
     """Return the CRC-32 of a row's values."""
     return zlib.crc32(repr(values).encode(errors="surrogatepass"))
+
+
+def programs_in(db: sqlite3.Connection, tables: Iterable[str]) -> str:
+    """Return what a stranger's database would do besides storing: a trigger, or a view in place of a table.
+
+    Args:
+        db: the database.
+        tables: those that are used.
+
+    Returns:
+        The name of one; empty if there is none.
+    """
+    names = frozenset(tables)
+    for kind, name, sql in db.execute("SELECT type, name, sql FROM sqlite_master"):
+        if kind == "trigger" or (name in names and not str(sql).lstrip().upper().startswith("CREATE TABLE")):
+            return str(name)
+    return ""
 
 
 def _copy_database(address: str, target: sqlite3.Connection) -> None:
@@ -620,6 +675,8 @@ def make_folder(folder: Path) -> None:
     try:
         if link := next((path for path in (folder, *_entries(folder)) if path.is_symlink()), None):
             raise InputError(f"{link}: a link", "remove it: treegen keeps its history in files of its own")
+        if pipe := next((path for path in _entries(folder) if path.is_fifo()), None):  # SQLite would wait for it
+            raise InputError(f"{pipe}: a pipe", "remove it: treegen keeps its history in files of its own")
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         with suppress(OSError):  # in a read-only folder its history can still be read

@@ -143,6 +143,9 @@ CHECKSUMMED: Final[dict[int, dict[str, str]]] = {
         "choice": "split, encoder, rule, tree, base, source, n, right, flips, tried, created",
     },
 }
+MOST_VALUE: Final = 2**28  # bytes of a value, which a stranger's column may compute: four times the largest tree
+#: columns that earlier versions filled with whatever a provider reported
+UNCHECKED: Final = ("prompt_tokens", "completion_tokens", "finish", "reply")
 #: how the rows of a store that was removed while it was in use are written into the next one
 CARRIED: Final = {
     "revision": Table(references={"parent": "revision"}, numbered=True, summed=True),

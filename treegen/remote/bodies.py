@@ -3,13 +3,16 @@
 Their bodies are tidied too.
 """
 
+import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 from treegen.remote.tidying import tidy_body, tidy_line
 
 MOST_BYTES: Final = 8 * 2**20  # per body, or per event of a stream; the longest useful reply has 4 MB of text
-_MOST_PACKED: Final = 2**18  # bytes of a compressed body, which may expand a thousandfold
+_AT_ONCE: Final = 2**16  # bytes that are decompressed in one step
+_PACKED: Final = ("gzip", "x-gzip", "deflate")
+_EITHER: Final = zlib.MAX_WBITS | 32  # zlib finds out which of the two it is
 _TIDIED: Final = ("application/json", "text/event-stream")
 _MOST_STREAMED: Final = 2**29  # bytes of a stream: an event of 4 characters takes 200 bytes
 
@@ -24,6 +27,27 @@ class PageError(Exception):
 
 class RedirectError(Exception):
     """A server redirects to another host."""
+
+
+class PackedError(Exception):
+    """A server compressed a body, though asked not to, in a way that is not read, or the body is damaged."""
+
+
+def _unpacked(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Decompress gzip or zlib in small steps, so that whoever reads can stop: 10 MB may expand to 10 GB.
+
+    Raises:
+        PackedError: it is neither.
+    """
+    unpacker = zlib.decompressobj(_EITHER)
+    for part in parts:
+        rest = part
+        while rest and not unpacker.eof:
+            try:
+                yield unpacker.decompress(rest, _AT_ONCE)
+            except zlib.error as error:
+                raise PackedError(str(error)) from None
+            rest = unpacker.unconsumed_tail
 
 
 def _tidy_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
@@ -50,10 +74,13 @@ def install(litellm: Any) -> None:
         """The bytes of a body, up to a limit."""
 
         def __init__(self, inner: Any, headers: Any) -> None:
-            packed = headers.get("content-encoding", "identity") != "identity"  # hides line ends
-            self._tidied = not packed and headers.get("content-type", "").startswith(_TIDIED)
-            self._inner, self._by_event = inner, "event-stream" in headers.get("content-type", "") and not packed
-            self._most = _MOST_PACKED if packed else MOST_BYTES
+            # without the header httpx, whose decoders have no limit, leaves the body to us
+            packing = headers.pop("content-encoding", "identity").strip().lower()
+            if packing not in ("identity", *_PACKED):  # also one that is compressed twice
+                raise PackedError(packing)
+            self._tidied = headers.get("content-type", "").startswith(_TIDIED)
+            self._by_event = "event-stream" in headers.get("content-type", "")
+            self._inner, self._is_packed = inner, packing in _PACKED
 
         def __iter__(self) -> Iterator[bytes]:
             if not self._tidied:
@@ -66,13 +93,13 @@ def install(litellm: Any) -> None:
         def _limited(self) -> Iterator[bytes]:
             total = unbroken = 0
             # a stream of events may go on as long as each event is small; any other body is limited as a whole
-            for part in self._inner:
+            for part in _unpacked(iter(self._inner)) if self._is_packed else self._inner:
                 total += len(part)
                 end = part.rfind(b"\n")
                 unbroken = unbroken + len(part) if end < 0 else len(part) - end - 1
-                if (unbroken if self._by_event else total) > self._most or total > _MOST_STREAMED:
+                if (unbroken if self._by_event else total) > MOST_BYTES or total > _MOST_STREAMED:
                     self.close()
-                    raise TooLongError(f"more than {self._most} bytes")
+                    raise TooLongError(f"more than {MOST_BYTES} bytes")
                 yield part
 
         def close(self) -> None:
@@ -96,7 +123,7 @@ def install(litellm: Any) -> None:
 
     class Transport(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
-            # uncompressed: a small compressed body could expand beyond any limit
+            # uncompressed: what arrives is then what is counted
             request.headers["Accept-Encoding"] = "identity"
             response = super().handle_request(request)
             limit(response, request.url)

@@ -51,7 +51,7 @@ _UNREACHED: Final = {
 }
 _SILENT: Final = frozenset({"ReadTimeout", "PoolTimeout", "WriteTimeout"})
 _BROKEN: Final = frozenset({"RemoteProtocolError", "ReadError", "WriteError", "APIConnectionError"})
-_UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError", "PageError"})
+_UNREADABLE: Final = frozenset({"JSONDecodeError", "ValidationError", "PageError", "PackedError"})
 #: litellm's error -> message and tip; repeating the request would not help
 _FINAL: Final = {
     "AuthenticationError": ("{where} refused the key (401)", "check the key in the environment"),

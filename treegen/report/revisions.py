@@ -74,11 +74,19 @@ def history_of(store: Store, current: Revision, score: Score) -> History:
         current: the revision that the report is about.
         score: its score.
     """
+    with store.shaped():
+        return _history_of(store, current, score)
+
+
+def _history_of(store: Store, current: Revision, score: Score) -> History:
     revisions, scores, calls = store.revisions(), store.scores(), store.calls()
     corrected, trees = corrected_over(scores, store.every_score()), {r.id: r for r in revisions}
     entries = []
     for revision in revisions[-_MOST_REVISIONS:]:
         own, tested = scores.get(revision.id), as_tested(scores.get(revision.id))
+        for share in (own and own["dev"], tested and tested["test"]):
+            if share:  # a forged one would fail only when it is drawn
+                sum([share["n"], share["accuracy"], *share.get("interval", ())])
         changes = _changes(trees.get(revision.parent or 0), revision)
         entries.append(
             RevisionEntry(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from treegen.config.domain import FILE_NAME
+from treegen.config.domain import FILE_NAME, has_domain
+from treegen.config.trust import require_own
 from treegen.errors import InputError
 from treegen.files import is_folder, is_there, read_text, real_path
 from treegen.history.store import FOLDER, Revision, Store
@@ -99,10 +100,15 @@ def locate_tree(text: str, folder: Path = Path()) -> TreeName:
 
 def _in_folder(path: Path) -> Path:
     """Return the tree of a folder; a file as it is."""
-    if not path.is_dir() or (path / TREE_NAME).is_file():
-        return path / TREE_NAME if path.is_dir() else path
+    if not path.is_dir():
+        return path
+    if (path / TREE_NAME).is_file():
+        require_own(path / TREE_NAME)
+        return path / TREE_NAME
     refuse_broken_link(path / TREE_NAME)
-    if (path / FILE_NAME).is_file():
+    if is_there(path / TREE_NAME):
+        raise InputError(f"{path / TREE_NAME}: not a regular file", "remove it, or name a tree file")
+    if has_domain(path):
         raise InputError(f"{path}: the domain has no {TREE_NAME} yet", f"`treegen draft {path} --model NAME` drafts it")
     refuse_pictures(path)
     raise InputError(f"{path}: a folder without {TREE_NAME}", "name a tree file, or the folder of a domain")

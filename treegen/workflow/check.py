@@ -5,7 +5,7 @@ model.
 """
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from treegen.config.trust import TrustError
 from treegen.errors import InputError
 from treegen.files import hash_of, read_text
 from treegen.history.score_document import Diagnosis, Score
-from treegen.history.store import stored_scores
+from treegen.history.store import shaped_history, stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
 from treegen.tree.changes import Change
 from treegen.tree.document import Document, content_of, digest_of, dump, save
@@ -252,15 +252,11 @@ def _judge(
         # the review shows these too, by the domain's encoder
         scored_by = encoder.fingerprint if encoder else domain.encoder.name if domain and domain.images else ""
         if path and scored_by:
-            problems += measured_problems(_scores_of(path, checked.document.tree), checked.document.tree, scored_by)
+            # without --encoder the check does not depend on a history: one that cannot be read is left alone
+            with nullcontext() if encoder else suppress(InputError), shaped_history(path):
+                scores = stored_scores(path, digest_of(checked.document.tree))
+                problems += measured_problems(scores, checked.document.tree, scored_by)
     return with_levels(problems, dict(domain.check.severity) if domain else {})
-
-
-def _scores_of(path: Path, tree: Tree) -> list[Score]:
-    """Return the stored scores of a content; none if the history cannot be read, which no check depends on."""
-    with suppress(InputError):
-        return stored_scores(path, digest_of(tree))
-    return []
 
 
 def measured_problems(scores: Sequence[Score], tree: Tree, encoder: str) -> list[Problem]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from treegen.clip.embedding.preprocess import NO_NUMBERS
 from treegen.errors import InputError
 from treegen.files import hash_of
-from treegen.history.store import stored_scores
+from treegen.history.store import shaped_history, stored_scores
 from treegen.images import Crop, LabelledImage, hash_image, open_image
 from treegen.images.data_urls import data_url
 from treegen.tree.document import digest_of
@@ -176,10 +176,13 @@ def _fit_threshold(workspace: Workspace, tree: Tree, decision: "FittedRule") -> 
 
     compute = workspace.domain.compute
     used = (workspace.encoder.fingerprint, decision.rule.name, None if compute.plain else compute_json(compute))
-    for score in reversed(stored_scores(workspace.path, digest_of(tree))):
-        fit = score["dev"].get("fit")
-        if (score["encoder"]["fingerprint"], score.get("decision_rule", "sum"), score.get("compute")) == used and fit:
-            return float(fit["least"])
+    scores = stored_scores(workspace.path, digest_of(tree))
+    with shaped_history(workspace.path):
+        for score in reversed(scores):
+            fit = score["dev"].get("fit")
+            by = (score["encoder"]["fingerprint"], score.get("decision_rule", "sum"), score.get("compute"))
+            if by == used and fit:
+                return float(fit["least"])
     return None
 
 

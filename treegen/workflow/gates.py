@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from treegen.history.score_document import TestedScore, as_tested
-from treegen.history.store import stored_scores
+from treegen.history.store import shaped_history, stored_scores
 from treegen.text import quote
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
@@ -34,7 +34,11 @@ def score_summary(score: TestedScore) -> dict[str, Any]:
 
 def _stored_scores(path: Path, digest: str) -> list[TestedScore]:
     """Return all scores of this content that include the test split, oldest first."""
-    return [score for score in map(as_tested, stored_scores(path, digest)) if score]
+    scores = [score for score in map(as_tested, stored_scores(path, digest)) if score]
+    with shaped_history(path):
+        for score in scores:
+            float(score_summary(score)["accuracy"])
+    return scores
 
 
 def stored_score(path: Path, digest: str) -> TestedScore | None:

@@ -95,11 +95,13 @@ def _advice(tree: Tree, dev: Diagnosis, domain: Domain) -> tuple[Problem, ...]:
 
 def _stored(domain: Domain, encoder: str, session: Session) -> tuple[Measurement | None, Score | None]:
     """Return the last scores of the tree by an encoder, as the history has them."""
-    scores = [s for s in session.store.scores_of(digest_of(session.tree)) if s["encoder"]["name"] == encoder]
-    if not scores:
-        return None, None
-    dev, rule = scores[-1]["dev"], scores[-1]["decision_rule"]
-    problems = _advice(session.tree, dev, domain)
+    stored = session.store.scores_of(digest_of(session.tree))
+    with session.store.shaped():
+        scores = [s for s in stored if s["encoder"]["name"] == encoder]
+        if not scores:
+            return None, None
+        dev, rule = scores[-1]["dev"], scores[-1]["decision_rule"]
+        problems = _advice(session.tree, dev, domain)
     measured = Measurement(tree=session.tree, dev=dev, rule=rule, problems=problems, is_stored=True)
     return measured, next((score for score in reversed(scores) if as_tested(score)), None)
 

@@ -10,6 +10,7 @@ from treegen.config.trust import Request, Trust, is_inside, reading, requests_of
 from treegen.errors import InputError, ModelError, TreegenError
 from treegen.images import Findings, labels_of, read_images
 from treegen.images.listing import OUTSIDE
+from treegen.vcs.tree_names import TREE_NAME
 
 _MOST_FOLDERS: Final = 20  # of pictures elsewhere that are named one by one; of more, the folder above them is
 
@@ -25,7 +26,7 @@ def all_requests(path: Path) -> tuple[tuple[Request, ...], str]:
     """
     path = domain_path(path)
     folder, data = path.parent.resolve(), read_data(path)
-    requests, unknown = [*requests_of(data, folder), *_templates(folder)], ""
+    requests, unknown = [*_links(path), *requests_of(data, folder), *_templates(folder)], ""
     encoder = data.get("encoder")
     if isinstance(encoder, dict) and encoder.get("trust_remote_code"):  # only that needs the extra `clip`
         from treegen.clip.encoders.consent import code_requests
@@ -39,6 +40,13 @@ def all_requests(path: Path) -> tuple[tuple[Request, ...], str]:
     if data.get("name") == "sketchbook" and isinstance(model, str) and not model.startswith("replay/"):
         requests.append(Request(kind="model", value=model, reason="treegen demo"))
     return tuple({request.digest: request for request in requests}.values()), unknown
+
+
+def _links(path: Path) -> Iterator[Request]:
+    """Yield the domain and the tree if they are links out of the folder."""
+    for each in (path, path.with_name(TREE_NAME)):
+        if each.is_symlink() and not is_inside(path.parent, each):
+            yield reading(each, f"{each.name} is a link")
 
 
 def _templates(folder: Path) -> Iterator[Request]:

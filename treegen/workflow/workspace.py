@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
-from treegen.config.domain import FILE_NAME, Domain, load_domain
+from treegen.config.domain import FILE_NAME, Domain, has_domain, load_domain
 from treegen.config.domain import domain_path as domain_file
 from treegen.config.settings import ComputeSettings, EncoderSettings, SplitSettings
 from treegen.errors import InputError
@@ -75,7 +75,7 @@ class Workspace:
         if is_folder(tree_path):
             raise InputError(f"{tree_path} is a folder", f"name the tree file, such as {tree_path / TREE_NAME}")
         source = domain_path or tree_path.parent / FILE_NAME
-        if domain_path is None and not source.is_file():
+        if domain_path is None and not has_domain(tree_path.parent):
             raise InputError(f"{tree_path}: no {FILE_NAME} beside it", "name the domain with --domain")
         self.path, self.domain_path = tree_path, domain_file(source)
         self.version = version or TreeName(text=str(tree_path), path=tree_path)

@@ -110,6 +110,14 @@ def floods(server: OpenAIServer) -> None:
     server.will_flood(100)
 
 
+def inflates(server: OpenAIServer) -> None:
+    server.will_inflate(10 * 1024)
+
+
+def compresses_twice(server: OpenAIServer) -> None:
+    server.will_inflate(1, encoding="gzip, gzip")
+
+
 def page(server: OpenAIServer) -> None:
     server.will_send(b"<html><title>Sign in</title></html>", content_type="text/html")
 
@@ -339,6 +347,22 @@ CASES: Final = (
         script=floods,
         code=3,
         told=M + "{server} sent more than a reply may contain, and was cut off",
+        requests=1,
+        paid=0,
+    ),
+    Case(
+        name="a compressed reply that expands to 10 GB",
+        script=inflates,
+        code=3,
+        told=M + "{server} sent more than a reply may contain, and was cut off",
+        requests=1,
+        paid=0,
+    ),
+    Case(
+        name="a reply that is compressed twice",
+        script=compresses_twice,
+        code=3,
+        told=M + "the response from {server} is not a chat completion",
         requests=1,
         paid=0,
     ),

@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -170,6 +171,13 @@ class OpenAIServer:
             return Response(headers={"Content-Type": kind}, pieces=(start, *[b"x" * 2**20] * megabytes))
 
         self.script.append(answer)
+
+    def will_inflate(self, mebibytes: int, *, encoding: str = "gzip") -> None:
+        """Queues a compressed body of zeros that expands a thousandfold: one block, again and again."""
+        packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+        start, block = (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        self.script.append(Response(headers=headers, pieces=(start, *[block] * (mebibytes - 1))))
 
     def will_hang_up(self) -> None:
         """Queues a connection that is cut before any answer."""

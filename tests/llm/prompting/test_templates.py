@@ -1,6 +1,7 @@
 """Prompts say what the domain says; a user's own template wins; other people's texts stay data."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -274,3 +275,17 @@ def test_names_in_targets_locks_and_decisions_cannot_close_the_data(domain: Doma
         decisions=((nasty.replace("\n", " "), False, nasty),),
     )
     assert data_block(revise_prompt(domain, feedback)).count("<\\/data>") == 4
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "broken link"])
+def test_a_template_that_cannot_be_read_is_not_replaced_by_the_bundled_one(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "prompts" / "draft.jinja"
+    path.parent.mkdir()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(InputError, match=r"draft\.jinja: not a regular file"):
+        render("draft", tmp_path)

@@ -20,7 +20,7 @@ import numpy as np
 from treegen.clip.arrays import Array, to_numpy
 from treegen.errors import InputError
 from treegen.history.recovery import Table, carry_over, place_of
-from treegen.history.store import FOLDER, checksum_of, make_folder
+from treegen.history.store import FOLDER, checksum_of, make_folder, programs_in
 from treegen.images.interface import Crop
 from treegen.images.pictures import DECODING
 
@@ -372,11 +372,14 @@ def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
     db.text_factory = _decoded
     try:
+        db.execute("PRAGMA trusted_schema=OFF")  # a folder may be a stranger's
         db.execute("PRAGMA journal_mode=WAL")  # others read while one writes
         db.execute("PRAGMA synchronous=NORMAL")
         verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        if programs_in(db, _CARRIED):
+            raise sqlite3.DatabaseError("it has triggers or views")
         db.executescript(_TABLES)
         for table in _SUMMED:
             if "sum" not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:

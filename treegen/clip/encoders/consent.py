@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from treegen.clip.encoders.base import hub_sources
 from treegen.config.settings import EncoderSettings
-from treegen.config.trust import Request, Trust, addresses, encoder_path, refusal
+from treegen.config.trust import Request, Trust, addresses, encoder_path, links_below, refusal
 from treegen.errors import ModelError
 from treegen.remote.addresses import is_readable_by_others
 from treegen.text import show
@@ -34,7 +34,8 @@ def vetted(settings: EncoderSettings, folder: Path) -> EncoderSettings:
         return settings
     trust = Trust(folder)
     if "name" in from_file and (path := encoder_path(settings.name, folder)):
-        trust.require_path(path, "[encoder] name", f"--encoder {settings.name}")
+        for each in (path, *links_below(path)):
+            trust.require_path(each, "[encoder] name", f"--encoder {settings.name}")
     base = settings.api_base if "api_base" in from_file else None
     for request in addresses(settings.name, base, "[encoder]"):
         if request.value == base or "name" in from_file:

@@ -1,8 +1,10 @@
 """Render the Jinja prompts: sandboxed, strict about undefined names, overridable by `prompts/` next to the domain."""
 
+import os
 from pathlib import Path
 from typing import Any
 
+from treegen.errors import InputError
 from treegen.llm.prompting.apart import render_apart
 from treegen.llm.prompting.sandbox import render_here
 
@@ -21,5 +23,8 @@ def render(template: str, folder: Path | None = None, **values: Any) -> str:
         TrustError: it is a link to a file outside of the folder, which the user has not allowed.
     """
     if folder and (folder / "prompts").is_dir():
+        path = folder / "prompts" / f"{template}.jinja"
+        if os.path.lexists(path) and not path.is_file():  # else the bundled one would be used without a word
+            raise InputError(f"{path}: not a regular file, or a broken link", "remove it, or write the template to it")
         return render_apart(template, folder, values)
     return render_here(template, None, values)
