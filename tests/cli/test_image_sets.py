@@ -353,7 +353,7 @@ def test_every_picture_file_of_an_awkward_set_is_read_or_left_out_for_a_reason(
     assert json.loads(run("check", tmp_path, "--format", "json").out)[0]["images"]["found"] == count
     looked = json.loads(run("doctor", tmp_path, "--json").out)["findings"][0]
     assert (looked["topic"], looked["state"]) == ("images", "ok")
-    assert f"read the headers of {files['read'] + torn} of {count} picture files below set" in looked["told"]
+    assert f"read the headers of {files['read'] + torn} of {count} picture files below set" in looked["message"]
 
     # init takes other classes than those of the domain, so it reads more or less of the same files
     source = images.split('"')[1]

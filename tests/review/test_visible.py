@@ -125,7 +125,7 @@ async def test_details_of_a_proposed_change_say_what_it_does_as_soon_as_that_is_
 async def test_a_file_that_cannot_be_read_offers_no_group_to_add(play: Open, unseen: Path) -> None:
     unseen.write_text("{")
     async with play(unseen, (120, 40)) as player:
-        assert "nothing could be read: 3 says why" in player.screen
+        assert "cannot be read: 3 says why" in player.screen
 
 
 async def test_a_second_reviewer_is_offered_no_key_that_is_refused(unseen: Path) -> None:

@@ -215,11 +215,19 @@ async def draw(app: ReviewApp, pilot: Pilot[None], again: Sequence[str] = ()) ->
             field.cursor_blink = False
             field._cursor_visible = field.has_focus
         await pilot.pause()
-        update: Any = app.screen._compositor.render_update(
-            full=True, screen_stack=app._background_screens, simplify=True
-        )
-        screens[theme] = [[segment for strip in line for segment in strip] for line in update.strips]
+        screens[theme] = _painted(app)
+        while True:  # what follows the layout, such as the size of thumbnails, may be painted a moment later
+            await at_rest(app, pilot)
+            repainted = _painted(app)
+            if repainted == screens[theme]:
+                break
+            screens[theme] = repainted
     return picture({theme: screens[theme] for theme in THEMES}, app.size)
+
+
+def _painted(app: ReviewApp) -> list[list[Segment]]:
+    update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens, simplify=True)
+    return [[segment for strip in line for segment in strip] for line in update.strips]
 
 
 def picture(screens: Mapping[str, Sequence[Sequence[Segment]]], size: tuple[int, int]) -> str:

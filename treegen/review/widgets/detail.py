@@ -48,6 +48,8 @@ class Thumbnail(Vertical):
 class Thumbnails(Container):
     """Pictures beside each other, as large as there is room for."""
 
+    _shown: "tuple[Sequence[Picture], Sequence[Pixels | None]]" = ((), ())
+
     def compose(self) -> ComposeResult:
         """Compose places for pictures."""
         for _ in range(MOST):
@@ -59,6 +61,12 @@ class Thumbnails(Container):
 
     def show(self, pictures: Sequence[Picture], pixels: "Sequence[Pixels | None]") -> None:
         """Show as many pictures as fit."""
+        self._shown = (pictures, pixels)
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """Arrange the pictures: the text above them may get its height after they are read."""
+        pictures, pixels = self._shown
         width, fitting = arranged(self.size, min(len(pictures), MOST))
         self.styles.grid_size_columns = max(self.size.width // width, 1)
         self.styles.grid_rows = str(lines_of(width))

@@ -380,7 +380,7 @@ def entitle(widget: Widget, *parts: str) -> None:
     Only if it has changed, as each time the whole widget is painted again.
     """
     first, *others = (printable(part) for part in parts if part)
-    title = Content.assemble(first, (f" {' · '.join(others)}" if others else "", "not bold dim"))
+    title = Content.assemble(first, *([(f" {' · '.join(others)}", "not bold dim")] if others else []))
     if widget._border_title is None or widget._border_title.plain != title.plain:
         widget.border_title = title  # as content: a name is not read as markup
 

@@ -104,7 +104,7 @@ def unseen_note(review: "ReviewModel") -> str:
 def _nothing(review: "ReviewModel", what: str) -> str:
     """Return why there is no group or class."""
     if review.session.is_blank:
-        return "the file cannot be read; 3 says why"
+        return "cannot be read: 3 says why"
     return f"no {what} yet: a adds one"
 
 
