@@ -121,6 +121,15 @@ def _open_connections() -> set[_Connection]:
     return {connection for connection in found if connection is not None and connection.is_open}
 
 
+#: the files that take longest: begun at the end, one of them would be waited for alone
+_LONGEST: Final = ("test_docs.py", "test_killed.py", "test_snapshots.py", "test_ray_engine.py", "test_bursts.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests recorded by `record_property("figure", text)`, also those of other processes."""
     for report in terminalreporter.getreports("passed"):

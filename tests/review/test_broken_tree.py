@@ -194,7 +194,7 @@ async def test_what_cannot_be_parsed_opens_in_the_editor_at_its_line_and_is_read
     async with play(unseen, (120, 40)) as player:
         assert "cannot be read" in player.screen.splitlines()[0]
         assert "not JSON at line" in player.screen
-        assert "the file cannot be read" in player.screen, "not that a adds a group"
+        assert "cannot be read: 3 says why" in player.screen, "not that a adds a group"
         await player.press("d", "a", "p", "t", "L")
         assert unseen.read_text() == text
         await player.press("3", "enter")
