@@ -56,7 +56,7 @@ async def test_undo_and_redo_go_on_after_a_restart_of_the_application(play: Open
     assert unseen.read_text() == text, "nothing was saved"
     async with play(unseen) as player:
         assert player.tree == left
-        assert "taken up where it was left" in player.said
+        await player.until(lambda: "taken up where it was left" in player.said)
         await player.press("U")
         assert len(player.tree.groups) == 3
         await player.press("u", "u")

@@ -12,7 +12,6 @@ import pytest
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 from textual_image._terminal import CellSize, get_cell_size
@@ -25,10 +24,8 @@ from tests.waiting import PATIENCE
 from tests.workflow.test_second_review import answer_all
 from treegen.history import checkpoints, sessions, store
 from treegen.review.app import ReviewApp, open_app
-from treegen.review.background import BackgroundApp
 from treegen.review.flows import browsing, detail, scoring
 from treegen.review.screens import picture as full_size
-from treegen.review.toasts import Toast
 from treegen.review.widgets import detail as detail_panel
 from treegen.review.widgets import images
 from treegen.tree.document import content_of
@@ -65,7 +62,6 @@ WALK: Final[Mapping[str, tuple[str, ...]]] = {
     "finder": ("escape", "ctrl+p", *"tor"),
     "jump": ("escape", "o"),
     "details": ("escape", "1", "i"),
-    "message": ("i", "slash", "z", "z", "enter"),
 }
 #: of these, with the most cells to draw, none is at the largest size
 DIALOGS: Final = {
@@ -82,7 +78,6 @@ DIALOGS: Final = {
     "finder",
     "jump",
     "details",
-    "message",
 }
 #: places of a review by a second reviewer, and of a file that cannot be parsed
 APART: Final = ("second-review", "broken-file")
@@ -97,7 +92,6 @@ def freeze(patch: pytest.MonkeyPatch, config: Path) -> None:
         patch.setattr(module, "now", lambda: _NOW)
     for module, name in ((detail, "_REST"), (detail, "_PICTURES"), (browsing, "_REST"), (scoring, "_PATIENCE")):
         patch.setattr(module, name, 0)
-    patch.setattr(BackgroundApp, "_show_toast", _show_for_good)
     for shown in (detail_panel, images, full_size):
         patch.setattr(shown, "Image", HalfcellImage)
     patch.setattr(get_cell_size, "_result", CellSize(*_CELL), raising=False)
@@ -105,11 +99,6 @@ def freeze(patch: pytest.MonkeyPatch, config: Path) -> None:
     for role in ("AUTHOR", "COMMITTER"):
         patch.setenv(f"GIT_{role}_NAME", "Ada")
         patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
-
-
-def _show_for_good(app: BackgroundApp[None], toast: Toast) -> None:
-    app.clear_notifications()
-    App.notify(app, toast.message, **{**toast.settings, "timeout": PATIENCE})
 
 
 async def at_rest(app: ReviewApp, pilot: Pilot[None]) -> None:
@@ -161,20 +150,18 @@ async def walk(path: Path, size: tuple[int, int], left_out: Set[str] = frozenset
     pictures: dict[str, str] = {}
     app = open_app(path)
     with app.review:
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with app.run_test(size=size) as pilot:  # without messages: how long one is shown depends on the clock
             player = Player(app, pilot)
             await at_rest(app, pilot)
             for place, keys in WALK.items():
                 await player.press(*keys)
                 if place == "proposals":
                     await _propose(player)
-                if place != "message":
-                    app.clear_notifications()
                 if place not in left_out:
                     pictures[place] = await draw(app, pilot, keys if place == "finder" else ())
     for place, opened in (("second-review", open_app(path, second="Edith")), ("broken-file", open_app(_broken(path)))):
         with opened.review:
-            async with opened.run_test(size=size, notifications=True) as pilot:
+            async with opened.run_test(size=size) as pilot:
                 pictures[place] = await draw(opened, pilot)
     return pictures
 
