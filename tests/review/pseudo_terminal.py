@@ -19,6 +19,7 @@ from typing import Final, Literal
 from tests.conftest import ROOT
 from tests.waiting import wait_until
 
+_SIZE: Final = b"\x1b[16t"
 _LAST: Final = b"\x1b[5n"
 #: has the terminal control the session, and the system kill the program when the tests are killed
 _START: Final = """
@@ -33,7 +34,7 @@ os.execv(sys.executable, [sys.executable, "-m", "treegen", "review", sys.argv[1]
 ANSWERS: Final[Mapping[bytes, bytes]] = {
     b"\x1b[c": b"\x1b[?62;7c",
     b"\x1b_Gi=": b"",  # it has no such pictures
-    b"\x1b[16t": b"\x1b[6;20;10t",
+    _SIZE: b"\x1b[6;20;10t",
     _LAST: b"\x1b[0n",
 }
 
@@ -45,7 +46,7 @@ class PseudoTerminal:
         self,
         tree: Path,
         *,
-        answers: Literal["at once", "late", "never"] = "at once",
+        answers: Literal["at once", "late", "together", "never"] = "at once",
         controls: bool = True,
         options: Sequence[str] = (),
         **environment: str,
@@ -54,7 +55,8 @@ class PseudoTerminal:
 
         Args:
             tree: the tree file.
-            answers: when the terminal answers: `late` is when it is asked the next question.
+            answers: when the terminal answers: `late` is when it is asked the next question, `together` with that
+                about its cells.
             controls: it controls the session of the program, which the system tells when it is closed.
             options: more arguments of the command.
             environment: more variables.
@@ -105,6 +107,8 @@ class PseudoTerminal:
             return
         if self._answers == "late" and question != _LAST:
             due, self._due = self._due, ANSWERS[question]
+        elif self._answers == "together" and question not in (_SIZE, _LAST):
+            due, self._due = b"", self._due + ANSWERS[question]
         else:
             due, self._due = self._due + ANSWERS[question], b""
         if due:

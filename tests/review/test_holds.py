@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 
@@ -162,9 +162,10 @@ def test_without_a_terminal_it_says_so(unseen: Path, command: str) -> None:
 
 
 @pytest.mark.terminal
-def test_answers_of_the_terminal_that_come_late_are_no_keys(unseen: Path) -> None:
+@pytest.mark.parametrize("answers", ["late", "together"])
+def test_answers_of_the_terminal_that_come_late_are_no_keys(unseen: Path, answers: Literal["late", "together"]) -> None:
     """Digits in them changed the pane: 7 is a text field, where a `q` is a letter."""
-    with played(unseen, answers="late") as terminal:
+    with played(unseen, answers=answers) as terminal:
         terminal.type(b"q")
         assert terminal.ended() == 0
         assert b"\x1b[?1049l" in terminal.output
