@@ -20,6 +20,8 @@ from treegen.tree.model import ClassRule, Group, Tree
 from treegen.vcs.versions import Version
 from treegen.workflow.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 def _predictions(text: str, labels: str, paths: str = "abcdefgh") -> SplitPredictions:
     """Predictions on images that are letters; a class is a digit."""

@@ -19,6 +19,8 @@ from treegen.report.album import Album, thumbnail
 from treegen.report.document import Report
 from treegen.report.rendering import MARK, report_html, report_markdown
 
+pytestmark = pytest.mark.slow
+
 
 class Page(HTMLParser):
     """The elements of a page and its text."""
@@ -109,7 +111,6 @@ def test_markdown_goes_to_stdout_and_names_the_same_accuracy(run: Run, project: 
     assert (project / "report.md").read_text(encoding="utf-8").startswith("<!-- treegen")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "groups", "options", "signal"),
     [(300, 60, 10, 2.0), (300, 60, 10, 0.0), (13, 5, 9, 0.0), (40, 20, 12, 0.5), (1000, 3, 20, 0.5), (2, 60, 2, 0.0)],
@@ -258,7 +259,6 @@ def test_a_tree_with_errors_is_refused(run: Run, project: Path) -> None:
     assert not (project / "report.html").exists()
 
 
-@pytest.mark.slow
 def test_a_label_that_may_be_wrong_stands_beside_what_it_looks_like(run: Run, project: Path) -> None:
     images = project / "images"
     for number in range(8):

@@ -15,6 +15,8 @@ from treegen.tree.model import Tree
 from treegen.workflow.luck import luck_of, luck_words, preview, record_choice
 from treegen.workflow.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("snow white", "milk", "chalk white", "very pale")
 
 
@@ -47,7 +49,6 @@ def test_previews_are_counted_with_the_images_that_flip(tree_file: Path) -> None
     assert rows == [("preview", p.n, len(p.to_right) + len(p.to_wrong)) for p in previews]
 
 
-@pytest.mark.slow
 def test_score_and_log_show_the_luck_of_an_edited_tree_and_not_of_the_first(run: Run, tree_file: Path) -> None:
     first = run("score", tree_file, "--dev")
     tree = load_tree(tree_file)
@@ -102,7 +103,6 @@ def test_compared_decision_rules_and_trees_are_counted_once_each(run: Run, tree_
     assert rows == [*(("rules", rule, 1) for rule in ("sum", "vote", "bayes")), ("compare", "mean", 0)]
 
 
-@pytest.mark.slow
 def test_compared_settings_of_more_computation_are_counted(run: Run, tree_file: Path) -> None:
     for _ in range(2):
         assert run("score", tree_file, "--dev", "--compute", "4/embeddings,4/vote").code == 0

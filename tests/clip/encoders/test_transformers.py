@@ -26,6 +26,8 @@ from treegen.errors import ModelError
 from treegen.extras import MissingExtraError
 from treegen.tree.model import ClassRule, Group, Tree
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ("a red bird", "this creature is a white dog", "cat")
 KINDS = ("clip", "siglip", "siglip2")
 Saved = Callable[[str], Path]
@@ -71,7 +73,6 @@ def plainly(folder: Path, pictures: list[Image.Image], padding: str | bool) -> t
     return rows[0] / rows[0].norm(dim=1, keepdim=True), rows[1] / rows[1].norm(dim=1, keepdim=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "padding"), [("clip", True), ("siglip", "max_length"), ("siglip2", "max_length")])
 def test_embeddings_are_those_of_transformers_used_plainly(
     saved: Saved, pictures: list[Image.Image], kind: str, padding: str | bool
@@ -111,7 +112,6 @@ def test_preprocessors_say_what_they_scale_pictures_to(saved: Saved, kind: str, 
     assert side_of(load(saved(kind), trust_remote_code=True).preprocessor) == side
 
 
-@pytest.mark.slow
 def test_siglip_reads_texts_padded_to_their_full_length(saved: Saved) -> None:
     """It was trained so; padded to the longest text of a batch, the vector of a text would depend on its company."""
     encoder = load(saved("siglip"))

@@ -26,6 +26,8 @@ from treegen.extras import MissingExtraError
 from treegen.images import LabelledImage
 from treegen.images.interface import WHOLE
 
+pytestmark = pytest.mark.slow
+
 LAYERS = 8  # of the tiny models: 4 weights of attention in each of 2 layers
 Saved = Callable[[str], Path]
 
@@ -62,7 +64,6 @@ def unchanged(encoder: TransformersEncoder) -> Iterator[None]:
     assert torch.equal(encoder.encode_images(images), vectors)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("unchanged")
 def test_the_encoder_is_the_same_after_100_images(encoder: TransformersEncoder) -> None:
     images, digests = pictures(100)
