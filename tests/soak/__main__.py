@@ -4,13 +4,16 @@
 """
 
 import argparse
+import multiprocessing
+import os
 import signal
 import sys
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +102,14 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
+def _play(event: tuple[str, int], parent: Path | None) -> Outcome:
+    name, seed = event
+    try:
+        return HARNESSES[name][0](seed, parent)
+    except Exception:  # the others are played
+        return Outcome(kind="the harness itself", faults=[traceback.format_exc()])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, (_, count, _) in HARNESSES.items():
@@ -107,9 +118,10 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="with --only: how many")
     parser.add_argument("--seed", type=int, default=0, help="the first; the others follow")
     parser.add_argument("--table", type=Path, default=Path("soak.md"), help="where the counts are written")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many events at once")
     parser.add_argument("--folder", type=Path, help="where the folders are made")
     chosen = parser.parse_args()
-    table, faults = Table(chosen.table), Counter[str]()
+    table = Table(chosen.table)
     wanted = [chosen.only] if chosen.only else [*HARNESSES]
     counts = {name: chosen.count if chosen.only and chosen.count else getattr(chosen, name) for name in wanted}
     # a share of each in turn, so that an interrupted run has some of all
@@ -119,21 +131,20 @@ def main() -> int:
         flush=True,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        for done, (_, name, number) in enumerate(order, 1):
-            seed = chosen.seed + number
-            try:
-                outcome = HARNESSES[name][0](seed, chosen.folder)
-            except Exception:  # the others are played
-                outcome = Outcome(kind="the harness itself", faults=[traceback.format_exc()])
-            table.add(name, seed, outcome)
-            for fault in outcome.faults:
-                faults[name] += 1
-                print(f"FAULT {name} {seed} ({outcome.kind}): {fault}", flush=True)
-            if done % 20 == 0:
-                table.write()
-    except KeyboardInterrupt:
-        print("interrupted", flush=True)
+    # processes that are started, not forked: each has an encoder of its own, and what one event leaves stays there
+    with ProcessPoolExecutor(chosen.processes, multiprocessing.get_context("spawn")) as pool:
+        try:
+            events = [(name, chosen.seed + number) for _, name, number in order]
+            outcomes = pool.map(partial(_play, parent=chosen.folder), events)
+            for done, ((name, seed), outcome) in enumerate(zip(events, outcomes, strict=True), 1):
+                table.add(name, seed, outcome)
+                for fault in outcome.faults:
+                    print(f"FAULT {name} {seed} ({outcome.kind}): {fault}", flush=True)
+                if done % 20 == 0:
+                    table.write()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            print("interrupted", flush=True)
     print(table.write(), end="")
     return 1 if table.failed else 0
 
