@@ -9,42 +9,14 @@ import os
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
 
-from tests.review.bursts import FaultError, play_in
-from tests.soak import damage, disks, folders, kills, races
+from tests.soak.harnesses import HARNESSES, play
 from tests.soak.running import Outcome
 from treegen.files import write_atomically
-
-_WITH_IMAGES: Final = 5  # one session of bursts of so many
-
-
-def bursts(seed: int, parent: Path | None = None) -> Outcome:
-    """One review under random bursts; see `tests.review.bursts`."""
-    outcome = Outcome(kind="session")
-    try:
-        counts = play_in(parent, seed, images=seed % _WITH_IMAGES == 0)
-        outcome.hit = bool(counts["ended by KILL"])
-    except FaultError as error:
-        outcome.faults.append(str(error))
-    return outcome
-
-
-#: harness -> how one event is played, how many by default, and what it counts as a hit
-HARNESSES: Final[dict[str, tuple[Callable[[int, Path | None], Outcome], int, str]]] = {
-    "kills": (kills.play, 1000, "killed in the middle"),
-    "damaged": (damage.play, 1000, "reported or repaired"),
-    "folders": (folders.play, 200, "refused in part"),
-    "races": (races.play, 20, "of 20 processes"),
-    "disks": (disks.play, 200, "short of room"),
-    "bursts": (bursts, 200, "killed at the end"),
-}
 
 
 @dataclass(slots=True)
@@ -102,14 +74,6 @@ def _markdown(rows: list[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _play(event: tuple[str, int], parent: Path | None) -> Outcome:
-    name, seed = event
-    try:
-        return HARNESSES[name][0](seed, parent)
-    except Exception:  # the others are played
-        return Outcome(kind="the harness itself", faults=[traceback.format_exc()])
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, (_, count, _) in HARNESSES.items():
@@ -131,11 +95,12 @@ def main() -> int:
         flush=True,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that play: those that they fork lack their threads
     # processes that are started, not forked: each has an encoder of its own, and what one event leaves stays there
     with ProcessPoolExecutor(chosen.processes, multiprocessing.get_context("spawn")) as pool:
         try:
             events = [(name, chosen.seed + number) for _, name, number in order]
-            outcomes = pool.map(partial(_play, parent=chosen.folder), events)
+            outcomes = pool.map(partial(play, parent=chosen.folder), events)
             for done, ((name, seed), outcome) in enumerate(zip(events, outcomes, strict=True), 1):
                 table.add(name, seed, outcome)
                 for fault in outcome.faults:
