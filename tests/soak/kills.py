@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from tests.review.pseudo_terminal import PseudoTerminal
+from tests.review.bursts import Screen
 from tests.soak.places import (
     BY,
     check_temporary,
@@ -20,6 +20,7 @@ from tests.soak.places import (
     trees_of,
 )
 from tests.soak.running import KILLED, Ended, Outcome, forked, installed
+from tests.waiting import wait_until
 from treegen.history.store import Store
 from treegen.workflow.session import Session
 
@@ -103,14 +104,14 @@ def _review(random: Random, parent: Path | None) -> Outcome:
     outcome = Outcome(kind="review")
     with copied(parent) as folder:
         path, rows, trees = folder / "tree.json", kept_rows(folder), trees_of(folder)
-        terminal = PseudoTerminal(path)
+        terminal = Screen(path, editor="true")
         shown = []
         try:
-            terminal.shows("quit")
+            _wait_for("quit", terminal)
             for number in range(random.randint(0, 3)):
                 name = f"named{number}"
                 terminal.type(f"r\x05\x15{name}\r".encode())
-                terminal.shows(name)
+                _wait_for(name, terminal)
                 shown.append(name)
             terminal.type(random.choice((b"r\x05\x15late\r", b"s", b"u", b"d", b"rx\rs", b"")))
             time.sleep(random.uniform(0, 0.3))
@@ -127,3 +128,8 @@ def _review(random: Random, parent: Path | None) -> Outcome:
             labels = " ".join(step.label for step in session.steps)
         outcome.faults += [f"the step {name} is lost: {labels}" for name in shown if name not in labels]
     return outcome
+
+
+def _wait_for(text: str, terminal: Screen) -> None:
+    """Wait until the screen shows a text, of which only what is new may have been written."""
+    wait_until(lambda: any(text in line for line in terminal.lines), lambda: "\n".join(terminal.lines))
