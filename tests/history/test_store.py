@@ -1,20 +1,26 @@
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.conftest import store_version
 from treegen.errors import InputError
-from treegen.history.store import Call, Store, now, store_folder
+from treegen.history.sessions import Journal, Step
+from treegen.history.store import Call, DamagedStoreError, Store, now, store_folder
+from treegen.tree.changes import GroupRenamed
 from treegen.tree.document import digest_of, dump
+from treegen.tree.feedback_target import Target
 from treegen.tree.model import ClassRule, Group, Tree
+from treegen.tree.review_notes import Notes
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -351,3 +357,87 @@ def test_a_score_of_the_dev_part_alone_does_not_hide_one_that_saw_the_test_part(
     store.add_score(revision.id, {**score_document(0.4), "test": {}})
     assert store.scores()[revision.id]["accuracy"] == 0.4
     assert [s["accuracy"] for s in store.scores_of(revision.digest)] == [0.1, 0.2, 0.3, 0.4]
+
+
+class Full(sqlite3.Connection):
+    """As SQLite behaves on a full disk: a file cannot be written, the memory can."""
+
+    is_full: ClassVar[bool] = False
+
+    def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
+        in_memory = not super().execute("PRAGMA database_list").fetchone()[2]
+        if self.is_full and not in_memory and sql.startswith(("BEGIN", "PRAGMA journal_mode")):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *arguments)
+
+
+@pytest.mark.parametrize("gone", ["removed", "replaced", "there"])
+def test_a_history_that_could_not_be_written_for_a_while_is_written_with_all_it_held(
+    gone: str, path: Path, tree: Tree, opened: Callable[[Path], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Full))
+    store = opened(path)
+    first = store.add_revision(tree, author="llm", note="draft", parent=None)
+    if gone != "there":
+        other = opened(path.with_name("other.json"))
+        other.add_revision(tree, author="llm", note="of another", parent=None)
+        other.close()
+        shutil.copytree(store.folder, path.parent / "earlier")
+        shutil.rmtree(store.folder)
+    if gone == "replaced":
+        shutil.copytree(path.parent / "earlier", store.folder)
+    monkeypatch.setattr(Full, "is_full", True)
+    second = replace(tree, domain="lake")
+    for _ in range(3):
+        with pytest.raises(InputError, match="disk I/O error"):
+            store.add_revision(second, author="human", note="edit", parent=first.id)
+        assert [each.note for each in store.revisions()] == ["draft"]
+    monkeypatch.setattr(Full, "is_full", False)
+    added = store.add_revision(second, author="human", note="edit", parent=first.id)
+    store.close()
+    again = opened(path)
+    assert [each.note for each in again.revisions()] == ["draft", "edit"]
+    assert added.parent == first.id
+
+
+@pytest.mark.parametrize(
+    ("statement", "reader"),
+    [
+        ("UPDATE revision SET file = 'eels.json'", Store.revisions),
+        ("UPDATE revision SET file = 'eels.json'", Store.latest),
+        ("UPDATE revision SET digest = 'sha256:0'", lambda store: store.find_revision("sha256:1")),
+        ("UPDATE revision SET id = 7", Store.scores),
+        ("UPDATE score SET revision = 7", Store.scores),
+        ("UPDATE call SET file = 'eels.json'", Store.calls),
+        ("UPDATE split SET settings = 'seed 1'", lambda store: store.recorded_split("seed 0")),
+        ("UPDATE session SET file = 'eels.json'", lambda store: Journal(store).last()),
+        ("UPDATE session SET ended = 'today'", lambda store: Journal(store).last()),
+        ("UPDATE session SET id = 7", lambda store: Journal(store).last()),
+        ("UPDATE step SET session = 7", lambda store: Journal(store).last()),
+        ("UPDATE step SET dropped = 1", lambda store: Journal(store).last()),
+        ("UPDATE note SET file = 'eels.json'", lambda store: Journal(store).notes()),
+        ("UPDATE decision SET file = 'eels.json'", lambda store: Journal(store).decisions()),
+        ("UPDATE kept SET name = 'eels'", lambda store: Journal(store).get_text(1, "feedback")),
+    ],
+)
+def test_a_row_that_damage_hides_is_not_missed_without_a_word(
+    path: Path, tree: Tree, opened: Callable[[Path], Store], statement: str, reader: Callable[[Store], object]
+) -> None:
+    """What is changed is what the row is found by."""
+    store = opened(path)
+    revision = store.add_revision(tree, author="llm", note="draft", parent=None)
+    store.add_score(revision.id, score_document(0.5))
+    store.add_call(Call(purpose="draft", model="m", messages=(), reply="r"))
+    store.record_split("seed 0", {"a": "dev"})
+    journal = Journal(store)
+    number = journal.begin(dump(tree), "hash")
+    note: Notes = {("comment", Target(kind="group", group="size")): "?"}
+    journal.add(number, 0, Step(label="one", changes=(), back=()), frozenset(), note)
+    journal.decide("shorter", [GroupRenamed(old="size", new="extent")], taken=False, why="no")
+    journal.put_text(number, "feedback", "unfinished")
+    journal.release()
+    store.close()
+    with closing(sqlite3.connect(store.folder / "store.sqlite")) as db, db:
+        db.execute(statement)
+    with pytest.raises(DamagedStoreError, match="damaged"):
+        reader(opened(path))

@@ -78,7 +78,7 @@ class _Pickled:
 
 
 def _replaced(path: Path) -> Path:
-    if path.is_symlink() or path.is_file():
+    if path.is_symlink() or (path.exists() and not path.is_dir()):  # to write to a pipe would wait for a reader
         path.unlink()
     return path
 
@@ -133,7 +133,7 @@ def _tree(random: Random, stranger: Stranger) -> None:
             document["rules"]["Grelm"]["size"] = random.choice((10**400, -1, 1e308, True, "1", [], {}))
         case _:
             document["classification_groups"]["size"]["prompt"] = strange + " {}"
-    (stranger.folder / "tree.json").write_text(json.dumps(document), encoding="utf-8")
+    _replaced(stranger.folder / "tree.json").write_text(json.dumps(document), encoding="utf-8")
 
 
 def _domain_file(random: Random, stranger: Stranger) -> None:
@@ -143,7 +143,9 @@ def _domain_file(random: Random, stranger: Stranger) -> None:
 def _domain(random: Random, stranger: Stranger) -> None:
     """A domain that asks for what it may not have."""
     path = stranger.folder / "domain.toml"
-    text = path.read_text(encoding="utf-8")
+    if not path.is_file() or path.stat().st_size > 10**6:  # another trick stands in the way
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
     changes = {
         'model = "replay/conversation.jsonl"': (
             f'model = "openai/gpt-4o-mini"\napi_base = "{stranger.address}"\nretries = 0',

@@ -61,7 +61,7 @@ def play(seed: int, parent: Path | None = None) -> Outcome:
     with copied(parent) as folder:
         if random.random() < 0.3:  # nothing is embedded yet
             (folder / ".treegen" / "embeddings.sqlite").unlink()
-        if random.random() < 0.1:  # there is no history yet
+        if random.random() < 0.1 and name != "restore":  # there is no history yet
             shutil.rmtree(folder / ".treegen")
         rows, trees, arguments = kept_rows(folder), trees_of(folder), COMMANDS[name](folder)
         killed = _kill(random, name, arguments)

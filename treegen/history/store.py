@@ -135,6 +135,7 @@ class Store:
         self._path = self.folder / "store.sqlite"
         self._lock = threading.RLock()  # one transaction at a time; transactions are short
         self.opened = 0
+        self._checked: set[str] = set()  # the tables of which every row was sound when this process first read them
         self.read_only = ""
         self._ids: Ids = {}  # those that other rows had in a file that was removed, and have now
         self._open()
@@ -176,28 +177,46 @@ class Store:
         self._prepare()
 
     def reopen_if_lost(self) -> None:
-        """Open the database again if its file was removed or replaced, as by `git clean`, with all that it held.
+        """Open the database again if its file was removed, replaced or not writable, with all that it held.
+
+        If that fails, nothing is given up: the next attempt brings the same rows.
 
         Raises:
-            InputError: it cannot be opened.
+            InputError: it cannot be opened, or what it held cannot be written.
         """
         with self._lock:
-            if self._place == place_of(self._path):
+            place, reason, before = self._place, self.read_only, self._db
+            is_lost = place != place_of(self._path)
+            if not is_lost and not reason:
                 return
-            make_folder(self.folder)
-            before = self._db
-            self._open()
+            held = _copy_in_memory(before)
             try:
-                with self._begun():
-                    moved = carry_over(before, self._db, tables.CARRIED)
-            except (InputError, sqlite3.Error) as error:
-                reason = error.message if isinstance(error, InputError) else str(error)
-                logger.warning("%s was removed while it was in use, and what it held is lost: %s", self._path, reason)
-            else:
-                self._ids = {table: _chained(self._ids.get(table, {}), ids) for table, ids in moved.items()}
-                logger.warning("%s was removed or replaced while it was in use: written again", self._path)
+                make_folder(self.folder)
+                self._open()
+                if held:
+                    self._carry_over(held)
+            except BaseException:
+                if self._db is not before:
+                    self._db.close()
+                self._db, self._place, self.read_only = before, place, reason
+                raise
             finally:
-                before.close()
+                if held:
+                    held.close()
+            before.close()
+            if is_lost and held is None:
+                logger.warning("%s was removed while it was in use, and what it held is lost", self._path)
+            elif is_lost and not self.read_only:
+                logger.warning("%s was removed or replaced while it was in use: written again", self._path)
+
+    def _carry_over(self, held: sqlite3.Connection) -> None:
+        """Write the rows that the database lacks."""
+        try:
+            with self._begun():
+                moved = carry_over(held, self._db, tables.CARRIED)
+        except sqlite3.Error as error:
+            raise InputError(f"{self._path}: what it held before cannot be written: {error}", _NEW) from None
+        self._ids = {table: _chained(self._ids.get(table, {}), ids) for table, ids in moved.items()}
 
     def current_id(self, table: str, number: int) -> int:
         """Return the id that a row has now, by the one that it had when this process read or wrote it."""
@@ -356,10 +375,8 @@ class Store:
 
     def _one(self, query: str, values: tuple[Any, ...]) -> Revision | None:
         rows = self._rows(query, values)
-        if not rows:
-            return None
-        self.check("revision", "id=?", (rows[0][0],))
-        return _revision(rows[0])
+        self.check("revision", "id=?", (rows[0][0] if rows else 0,))
+        return _revision(rows[0]) if rows else None
 
     def add_checksum(self, table: str, where: str, values: tuple[Any, ...]) -> None:
         """Store the checksum of rows that were just written, within the same transaction."""
@@ -376,12 +393,20 @@ class Store:
     def check(self, table: str, where: str, values: tuple[Any, ...]) -> None:
         """Raise if a row that is about to be read is damaged.
 
+        Before a table is read for the first time all its rows are checked: one whose damage is in the very columns that
+        it is found by would be missed without a word.
+
         Raises:
-            DamagedStoreError: its checksum is another.
+            DamagedStoreError: its checksum is another, or it belongs to a row that is not there.
         """
+        if table not in self._checked:
+            where, values = "1", ()
+            if self._rows(f"PRAGMA foreign_key_check({table})", ()):
+                raise DamagedStoreError(f"{self._path}: damaged: {table} refers to rows that are missing", _NEW)
         if damaged := self.damaged_rows(table, where, values):
             rows = counted(damaged, "row")
             raise DamagedStoreError(f"{self._path}: damaged: {rows} of {table} changed since they were written", _NEW)
+        self._checked.add(table)
 
     def shaped(self) -> AbstractContextManager[None]:
         """See `shaped_history`."""
@@ -619,6 +644,7 @@ def shaped_history(tree_path: Path) -> AbstractContextManager[None]:
 def second_reviewers(store: Store) -> tuple[str, ...]:
     """Return the names of those who have begun a second review of the store's tree."""
     start = f"{store.file}{_SECOND}"
+    store.check("session", "0", ())
     rows = store.rows("SELECT DISTINCT file FROM session WHERE substr(file, 1, ?)=?", (len(start), start))
     return tuple(sorted(unquote(file[len(start) :]) for (file,) in rows))
 
@@ -643,6 +669,17 @@ def programs_in(db: sqlite3.Connection, tables: Iterable[str]) -> str:
         if kind == "trigger" or (name in names and not str(sql).lstrip().upper().startswith("CREATE TABLE")):
             return str(name)
     return ""
+
+
+def _copy_in_memory(db: sqlite3.Connection) -> sqlite3.Connection | None:
+    """Return a copy of what a database holds, `None` if it cannot be read."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        db.backup(copy)
+    except sqlite3.Error:
+        copy.close()
+        return None
+    return copy
 
 
 def _copy_database(address: str, target: sqlite3.Connection) -> None:
