@@ -53,9 +53,15 @@ async def shown(player: Player, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_name_is_text_in_every_pane_and_dialog(play: Open, tmp_path: Path, name: str) -> None:
+async def test_a_hostile_name_is_text_in_every_pane_dialog_and_message(play: Open, tmp_path: Path, name: str) -> None:
     async with play(written(tmp_path / "tree.json", name), (120, 40)) as player:
         await shown(player, name)
+        before = player.tree  # a dialog that only shows a name, and is answered with enter, takes nothing out of it
+        await player.press("r", "enter", "p", "enter", "1", "r", "enter", "2", "r", "enter")
+        assert len(player.app.screen_stack) == 1
+        assert player.tree == before
+        assert player.labels == []
+        await player.press("1")
         for pane in ("1", "2", "3", "4", "5", "6"):
             await player.press(pane)
             await shown(player, name)
@@ -76,24 +82,6 @@ async def test_a_hostile_name_is_text_in_every_pane_and_dialog(play: Open, tmp_p
         await player.press("5")
         await shown(player, name)
         assert len(player.app.screen_stack) == 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_name_that_is_not_touched_stays_as_it_is(play: Open, tmp_path: Path, name: str) -> None:
-    """A dialog that only shows a name, and is answered with enter, must not take anything out of it."""
-    async with play(written(tmp_path / "tree.json", name)) as player:
-        before = player.tree
-        await player.press("r", "enter", "p", "enter", "1", "r", "enter", "2", "r", "enter")
-        assert len(player.app.screen_stack) == 1
-        assert player.tree == before
-        assert player.labels == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_a_hostile_name_in_messages_is_text(play: Open, tmp_path: Path, name: str) -> None:
-    async with play(written(tmp_path / "tree.json", name), (120, 40)) as player:
         await player.press("2", "slash")
         await player.answer(f"{name} that nobody has")
         assert cells_are_text(player)
