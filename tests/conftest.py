@@ -1,5 +1,6 @@
 """Fixtures for whole commands: the real entry point in this process, and a small sketchbook with drawn images."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -123,6 +124,11 @@ def _open_connections() -> set[_Connection]:
 
 #: the files that take longest: begun at the end, one of them would be waited for alone
 _LONGEST: Final = ("test_docs.py", "test_killed.py", "test_snapshots.py", "test_ray_engine.py", "test_bursts.py")
+
+
+def pytest_configure() -> None:
+    """Search for garbage as rarely as the program does: it took a sixth of the time of the tests."""
+    gc.set_threshold(50_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

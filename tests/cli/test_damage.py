@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -109,6 +110,34 @@ def test_a_vector_with_flipped_bits_is_embedded_again_and_counted(tmp_path: Path
         assert (cache.known_files(), cache.identity("i"), cache.tokens("e")) == ({}, None, {})
         cache.put("e", keys, rows)
         assert set(cache.get("e", keys)) == set(keys)
+
+
+def test_a_cache_with_flipped_bits_in_an_index_is_replaced_or_right(tmp_path: Path) -> None:
+    """An index that differs from its table is found when the cache is opened, not by the first vector that it loses."""
+    import numpy as np
+
+    keys = [bytes([number]) * 32 for number in range(40)]
+    rows, path, replaced = np.eye(40, 48, dtype=np.float32), tmp_path / "cache.sqlite", 0
+    with EmbeddingCache(path) as cache:
+        cache.put("e", keys, rows)
+        cache.put_texts("e", ["red", "blue"], rows[:2])
+    with closing(sqlite3.connect(path)) as db:
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        roots = [root for (root,) in db.execute("SELECT rootpage FROM sqlite_master WHERE type='index'")]
+    sound, dice = path.read_bytes(), Random(0)
+    for _ in range(60):
+        data = bytearray(sound)
+        page = (dice.choice(roots) - 1) * size
+        used = [place for place in range(page, page + size) if data[place]]
+        data[dice.choice(used)] ^= 1 << dice.randrange(8)
+        path.write_bytes(data)
+        with EmbeddingCache(path) as cache:
+            assert len(cache.get("e", keys)) in (0, len(keys))
+            assert len(cache.get_texts("e", ["red", "blue"])) in (0, 2)
+            replaced += cache.rebuilt
+        for left in tmp_path.iterdir():
+            left.unlink()
+    assert replaced > 30
 
 
 def test_a_cache_of_an_earlier_version_is_used_and_gains_checksums(tmp_path: Path) -> None:
