@@ -368,14 +368,14 @@ def _heads(keys: "NDArray[Any]") -> "NDArray[np.uint64]":
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open the database and read all of it once (0.2 s for 100,000 vectors), so that damage shows here, also of an index."""
+    """Open the database and read all of it once (0.2 s for 100,000 vectors), so that damage shows here."""
     db = sqlite3.connect(path, timeout=30, check_same_thread=False)  # a writer thread stores embeddings
     db.text_factory = _decoded
     try:
         db.execute("PRAGMA trusted_schema=OFF")  # a folder may be a stranger's
         db.execute("PRAGMA journal_mode=WAL")  # others read while one writes
         db.execute("PRAGMA synchronous=NORMAL")
-        verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]  # the quick one reads no index
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         if programs_in(db, _CARRIED):
