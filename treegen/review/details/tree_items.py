@@ -14,12 +14,14 @@ from treegen.review.details.detail import (
     Part,
     Picture,
     aligned,
+    answer_word,
     bar,
     cut,
     share,
     tone_style,
 )
 from treegen.text import counted
+from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Group
@@ -139,7 +141,7 @@ def _as_answered(observations: "Observations", group: str, index: int) -> Pictur
     assert predictions is not None
     answer, wanted = int(predictions.answers[index]), int(predictions.expected[index])
     sure = f"{100 * predictions.confidence[index]:.0f} %"
-    caption = f"{observations.class_of(index)}\n{predictions.options[answer]} {sure}"
+    caption = f"{observations.class_of(index)}\n{sure} {predictions.options[answer]}"
     return Picture(image=observations.images[index], caption=caption, good=answer == wanted)
 
 
@@ -213,10 +215,11 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     shares = AnswerShares(tree, review.measured)
     detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))
     width = aligned(each.name for each in tree.groups)
-    words = [(tree.word(rule, each.name) or "-") if rule else "-" for each in tree.groups]
+    draft = MutableTree(tree)
+    words = [answer_word(draft.answer(name, each.name)) if rule else "-" for each in tree.groups]
     longest = aligned(words)
     for each, word in zip(tree.groups, words, strict=True):
-        style = "bold $text-accent" if each.name == group else DIM if word == "-" else ""
+        style = "bold $text-accent" if each.name == group else DIM if word in ("-", "?") else ""
         answered = shares.of(class_name, each.name, word)
         numbers: list[Part] = _answered(answered) if answered else []
         detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
