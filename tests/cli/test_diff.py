@@ -77,6 +77,7 @@ def test_revisions_are_compared_with_each_other(run: Run, git: Git, monkeypatch:
     ("names", "code", "told"),
     [
         (("nowhere.json", "tree.json"), 2, "nowhere.json: no such file"),
+        (("tree.json", "1"), 2, "1: no such file\n  a revision is named after its tree: tree.json@1"),
         (("nowhere:tree.json", "tree.json"), 2, "no such revision"),
         (("HEAD:nowhere.json", "tree.json"), 2, "not in the revision HEAD"),
         (("tree.json/below",), 2, "tree.json/below: no such file"),

@@ -65,7 +65,7 @@ def test_a_cell_of_the_heat_map_leads_to_its_images_and_filters_work(browser: An
         assert all(name.lower() in text.lower() for text in shown.all_inner_texts())
         page.locator(".filter input").fill("no such class")
         assert shown.count() == 0
-        assert page.locator("output").inner_text() == f"0 of {pairs} shown"
+        assert page.locator("output").inner_text() == f"0 of {pairs} pairs shown"
         page.locator(".heat a").first.click()  # what is hidden is shown again when a link leads to it
         page.locator(".heat a").last.click()
         page.locator(".pair:target").wait_for(state="visible")

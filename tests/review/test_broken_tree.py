@@ -194,6 +194,9 @@ async def test_what_cannot_be_parsed_opens_in_the_editor_at_its_line_and_is_read
     async with play(unseen, (120, 40)) as player:
         assert "cannot be read" in player.screen.splitlines()[0]
         assert "not JSON at line" in player.screen
+        keys = player.screen.splitlines()[-1]
+        assert "go there" in keys
+        assert not any(word in keys for word in ("fix", "add", "delete"))  # there is nothing to change
         assert "cannot be read: 3 says why" in player.screen, "not that a adds a group"
         await player.press("d", "a", "p", "t", "L")
         assert unseen.read_text() == text

@@ -56,7 +56,7 @@ async def test_groups_options_and_classes_are_shown_with_numbers_and_pictures(pl
         of = measured.class_(name)
         assert of
         words = [player.word(name, each.name) or "-" for each in player.tree.groups]
-        await shows(player, *words, f"n = {of['n']}", "recognised")
+        await shows(player, *words, f"n={of['n']}", "recognised")
         assert title(player).strip() == name
         for asked, word in zip(measured.observations.groups, words, strict=True):
             mine = [i for i, _ in enumerate(asked.answers) if measured.observations.class_of(i) == name]

@@ -179,3 +179,24 @@ async def test_ctrl_c_says_what_quits(play: Open, unseen: Path) -> None:
     async with play(unseen) as player:
         await player.press("ctrl+c")
         assert "q quits" in player.said
+
+
+@pytest.mark.parametrize(
+    ("opening", "keys"),
+    [
+        ("r", "enter accept  escape leave"),
+        ("m", "up down choose  enter accept  escape leave"),
+        ("C", "enter restore one  R restore all  b compare with another  y copy  escape leave"),
+        ("M", "y copy  tab scroll a long message  escape leave"),
+    ],
+)
+async def test_a_dialog_names_its_own_keys_instead_of_those_of_the_panel(
+    play: Open, unseen: Path, opening: str, keys: str
+) -> None:
+    async with play(unseen, (80, 24)) as player:
+        await player.press("1")
+        assert "rename" in player.screen.splitlines()[-1]
+        await player.press(opening)
+        assert player.screen.splitlines()[-1].strip() == keys
+        await player.press("escape")
+        assert "rename" in player.screen.splitlines()[-1]

@@ -75,6 +75,10 @@ class ReviewContext(Protocol):
     def size(self) -> Size:
         """The columns and lines of the terminal."""
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request to a language model is under way."""
+
     theme: str
 
     @property

@@ -12,6 +12,7 @@ from treegen.review.background import BackgroundApp
 from treegen.review.context import Selection
 from treegen.review.flows.appearance import AppearanceFlow
 from treegen.review.flows.detail import DetailFlow
+from treegen.review.flows.feedback import FeedbackFlow
 from treegen.review.flows.file_watch import FileWatch
 from treegen.review.flows.navigation import selection_of
 from treegen.review.flows.proposal import ProposalFlow
@@ -36,6 +37,7 @@ class PanelsApp(BackgroundApp[None]):
         appearance: where the panels are.
         scoring: what the status line says.
         detail: what the detail panel shows.
+        feedback: the conversation with a language model.
         file_watch: what the title says of the file on disk.
         proposal: which follows the tree.
         saving: what is said of the history.
@@ -46,6 +48,7 @@ class PanelsApp(BackgroundApp[None]):
     appearance: AppearanceFlow
     scoring: ScoringFlow
     detail: DetailFlow
+    feedback: FeedbackFlow
     file_watch: FileWatch
     proposal: ProposalFlow
     saving: SavingFlow
@@ -87,6 +90,11 @@ class PanelsApp(BackgroundApp[None]):
     def is_shown(self) -> bool:
         """Whether the panes exist: not before the first paint, and not while the application ends."""
         return self.is_running and bool(self.query(KeysFooter))
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request to a language model is under way."""
+        return self.feedback.running
 
     def refresh_panes(self) -> None:
         """Repaint everything from the review."""

@@ -123,7 +123,8 @@ def refuse_other_kinds(path: Path) -> None:
     if not is_there(path):
         refuse_broken_link(path)
         siblings = [p.name for p in path.parent.iterdir() if is_there(p)] if is_folder(path.parent) else []
-        raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings, cutoff=0.8)}", "check the name")
+        tip = f"a revision is named after its tree: {TREE_NAME}@{path}" if path.name.isdigit() else "check the name"
+        raise InputError(f"{path}: no such file{did_you_mean(path.name, siblings, cutoff=0.8)}", tip)
     if path.is_dir():
         _in_folder(path)
         raise InputError(f"{path}: a folder, not a tree", f"name the file {path / TREE_NAME}")

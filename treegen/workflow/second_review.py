@@ -181,7 +181,7 @@ class SecondReview:
             counts += [f"{len(self.open())} open"] if self.open() else []
             parts.append(f"{counted(len(differ), 'disagreement')}: {', '.join(counts)}")
         if self.left_out:
-            parts.append(f"{counted(self.left_out, 'answer')} to what the tree has no more")
+            parts.append(f"{counted(self.left_out, 'answer')} about what the tree no longer has")
         return "; ".join(parts)
 
 

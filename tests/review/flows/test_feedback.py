@@ -80,7 +80,7 @@ def units(player: Player) -> list[list[str]]:
 def is_tried(player: Player, times: int) -> bool:
     """The reply is in the store, and if another is needed, its request is out."""
     tried = len(player.app.review.session.store.calls()) == times
-    return tried and ("a request to mend it" in talk(player) or not player.app.feedback.running)
+    return tried and ("a request to fix it" in talk(player) or not player.app.feedback.running)
 
 
 async def ask(player: Player, feedback: str) -> None:
@@ -357,13 +357,17 @@ async def test_feedback_is_loaded_from_a_file_beside_the_tree(play: Open, unseen
 
 
 async def test_a_request_that_waits_is_cancelled_and_what_was_written_is_there_again(play: Open, unseen: Path) -> None:
-    async with play(unseen) as player:
+    async with play(unseen, (160, 40)) as player:
         before = player.tree
+        await player.press("7")
+        assert "ctrl+x cancel" not in player.screen
         await ask_by_hand(player, "make it better")
         assert player.app.feedback.field.text == ""
+        await player.until(lambda: "ctrl+x cancel" in player.screen.splitlines()[-1])
         await player.press("ctrl+x")
         await player.until(lambda: not player.app.feedback.running)
         assert "cancelled; nothing was changed" in talk(player)
+        assert "ctrl+x cancel" not in player.screen
         assert player.app.feedback.field.text == "make it better"
         assert player.tree == before
         await proposed(player, reword_form)
@@ -374,7 +378,7 @@ async def test_a_broken_answer_brings_the_request_to_mend_it(play: Open, unseen:
     async with play(unseen) as player:
         await ask_by_hand(player, "make it better")
         await hand_in(player, "I am sorry, I cannot do that.")
-        await player.until(lambda: "a request to mend it" in talk(player))
+        await player.until(lambda: "a request to fix it" in talk(player))
         assert "no usable tree" in talk(player)
         first = player.app.clipboard
         assert "I am sorry" in first

@@ -99,7 +99,7 @@ async def test_the_comments_of_both_are_shown_where_they_disagree(play: Open, un
         comment(player.app.review.session, (group_target("colour"), "of the body"), (class_target("Abrosk"), "white"))
         await player.press("equals_sign", "enter")
         assert '1 of 2: "Abrosk" in "colour"' in player.screen
-        assert str(player.app.screen.query(Static).last().content).splitlines() == [
+        assert str(player.app.screen.query_one(".whole Static", Static).content).splitlines() == [
             'first on the class "Abrosk": white',
             'first on the class "Abrosk": [b]never seen',
             'first on the group "colour": of the body',

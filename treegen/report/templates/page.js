@@ -13,7 +13,7 @@
       pair.hidden = !left || !pair.textContent.toLowerCase().includes(wanted);
       shown += pair.hidden ? 0 : 1;
     }
-    count.value = `${shown} of ${pairs.length} shown`;
+    count.value = `${shown} of ${pairs.length} pairs shown`;
   };
   const reset = () => {
     text.value = group.value = "";

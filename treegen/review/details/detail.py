@@ -8,6 +8,7 @@ from textual.content import Content
 
 from treegen.images import LabelledImage
 from treegen.text import printable
+from treegen.tree.changes import ABSENT, Answer
 
 GOOD: Final = "$text-success"
 BAD: Final = "$text-error"
@@ -97,6 +98,17 @@ def share(right: int, n: int) -> str:
 def aligned(names: Iterable[str], most: int = 28) -> int:
     """Return a width for names in front of other things."""
     return min(max((len(printable(name)) for name in names), default=0), most)
+
+
+def answer_word(answer: Answer) -> str:
+    """Return an answer as it is shown: `-` says that the question does not apply, `?` that nobody answered it.
+
+    >>> answer_word("white"), answer_word(None), answer_word(ABSENT), answer_word(9)
+    ('white', '-', '?', '?9')
+    """
+    if answer is None:
+        return "-"
+    return answer if isinstance(answer, str) else f"?{'' if answer is ABSENT else answer}"
 
 
 def cut(text: str, width: int) -> str:

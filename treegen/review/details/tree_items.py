@@ -14,12 +14,14 @@ from treegen.review.details.detail import (
     Part,
     Picture,
     aligned,
+    answer_word,
     bar,
     cut,
     share,
     tone_style,
 )
 from treegen.text import counted
+from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Group
@@ -87,7 +89,7 @@ def group_detail(review: "ReviewModel", group: Group, option: str | None = None)
     accuracy = diagnosis["accuracy"]
     detail.add(
         (_percent(accuracy).strip(), tone_style(accuracy)),
-        f" right  [{100 * low:.0f}, {100 * high:.0f}]  n = {diagnosis['n']}",
+        f" right  [{100 * low:.0f}, {100 * high:.0f}]  n={diagnosis['n']}",
     )
     _worth(detail, diagnosis)
     confused = diagnosis.get("confused", [])
@@ -139,7 +141,7 @@ def _as_answered(observations: "Observations", group: str, index: int) -> Pictur
     assert predictions is not None
     answer, wanted = int(predictions.answers[index]), int(predictions.expected[index])
     sure = f"{100 * predictions.confidence[index]:.0f} %"
-    caption = f"{observations.class_of(index)}\n{predictions.options[answer]} {sure}"
+    caption = f"{observations.class_of(index)}\n{sure} {predictions.options[answer]}"
     return Picture(image=observations.images[index], caption=caption, good=answer == wanted)
 
 
@@ -213,13 +215,14 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     shares = AnswerShares(tree, review.measured)
     detail.add(("rule", HEAD), (", and images that CLIP sees so" if shares else "", DIM))
     width = aligned(each.name for each in tree.groups)
-    words = [(tree.word(rule, each.name) or "-") if rule else "-" for each in tree.groups]
-    longest = aligned(words)
-    for each, word in zip(tree.groups, words, strict=True):
-        style = "bold $text-accent" if each.name == group else DIM if word == "-" else ""
-        answered = shares.of(class_name, each.name, word)
-        numbers: list[Part] = _answered(answered) if answered else []
-        detail.add((cut(each.name, width), DIM), "  ", (cut(word, longest), style), "  ", *numbers)
+    draft = MutableTree(tree)
+    words = [answer_word(draft.answer(name, each.name)) if rule else "-" for each in tree.groups]
+    answered = [shares.of(class_name, each.name, word) for each, word in zip(tree.groups, words, strict=True)]
+    room = aligned(map(_fraction, answered))
+    for each, word, known_share in zip(tree.groups, words, answered, strict=True):
+        style = "bold $text-accent" if each.name == group else DIM if word in ("-", "?") else ""
+        # the word is last: where the panel is narrow it is wrapped, and the columns stay
+        detail.add((cut(each.name, width), DIM), "  ", *_answered(known_share, room), (word, style))
     known = review.measured.class_(class_name) if review.measured else None
     if _unscored(review, detail) or known is None:
         return detail
@@ -231,7 +234,7 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
         detail.add(
             bar(known["recall"]),
             (f" {_percent(known['recall']).strip()}", tone_style(known["recall"])),
-            f" recognised  [{100 * low:.0f}, {100 * high:.0f}]  n = {known['n']}",
+            f" recognised  [{100 * low:.0f}, {100 * high:.0f}]  n={known['n']}",
         )
     for each in known["taken_for"]:
         detail.add(("taken for ", DIM), each["name"], (f"  {each['count']}", BAD))
@@ -242,10 +245,18 @@ def class_detail(review: "ReviewModel", name: str, group: str | None = None) -> 
     return detail
 
 
-def _answered(share: AnswerShare) -> list[Part]:
+def _fraction(share: AnswerShare | None) -> str:
+    return f"{'~' if share.stale else ''}{share.given}/{share.n}" if share else ""
+
+
+def _answered(share: AnswerShare | None, room: int) -> list[Part]:
     """Return a share as a bar and a fraction; one of a group that was asked differently is dim."""
+    if not room:
+        return []
+    if share is None:
+        return [" " * (room + 7)]
     style = DIM if share.stale else tone_style(share.share)
-    return [bar(share.share, 4), (f" {'~' if share.stale else ''}{share.given}/{share.n}", style)]
+    return [bar(share.share, 4), (f" {_fraction(share):>{room}}", style), "  "]
 
 
 def _as_classified(observations: "Observations", index: int) -> Picture:

@@ -216,7 +216,10 @@ class EditFlow:
             await self._ask("Name of the class", name, lambda t: edits.rename_class(tree, name, t), "renamed to {}")
         elif at.kind == "option" and group and option:
             await self._ask(
-                "The option", option, lambda t: edits.rename_option(tree, group.name, option, t), "renamed to {}"
+                "Name of the option",
+                option,
+                lambda t: edits.rename_option(tree, group.name, option, t),
+                "renamed to {}",
             )
         elif group:
             await self._ask(

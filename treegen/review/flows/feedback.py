@@ -240,7 +240,8 @@ class FeedbackFlow:
         session.check_store()
         self._earlier.add(text)
         feedback = Feedback(text=text, target=self.target, locks=session.locks, decisions=tuple(session.decisions()))
-        self.running, self._cancelled = True, False
+        self._cancelled = False
+        self._run(True)
         self._sent, self._attempts = feedback, []
         self._arriving = Arriving()
         self._say("preparing the request")
@@ -313,7 +314,7 @@ class FeedbackFlow:
         self.field.text = ""
         self.field.focus()
         broken = f"{_used(self._attempts[-1])}\n" if self._attempts else ""
-        what = "a request to mend it" if broken else "the request"
+        what = "a request to fix it" if broken else "the request"
         self._say(f"{broken}{what} is in the clipboard and in {path}; paste the answer above, then ctrl+g")
 
     def _hand_in(self, answer: str) -> None:
@@ -359,6 +360,11 @@ class FeedbackFlow:
         if self._exchange:
             self._exchange.cancel()
 
+    def _run(self, running: bool) -> None:
+        """Note whether a request is under way, and offer the key that cancels it only then."""
+        self.running = running
+        self.context.refresh_lines()
+
     def _say(self, text: str) -> None:
         self._talk = text
         self.show()
@@ -382,7 +388,7 @@ class FeedbackFlow:
 
     def _answered(self, feedback: Feedback, proposal: Proposal, proposal_review: ProposalReview) -> None:
         """Show the proposal and ask what each change would do."""
-        self.running = False
+        self._run(False)
         proposal_review.store(self.context.review.session)
         count = len(proposal_review.units)
         if count and self.field.text == feedback.text:
@@ -400,7 +406,7 @@ class FeedbackFlow:
 
     def _give_back(self, feedback: Feedback, text: str) -> None:
         """Put the feedback of a request that failed into the field again."""
-        self.running = False
+        self._run(False)
         if self.by_hand or not self.field.text.strip():
             self.field.text = feedback.text
         self._say(text)

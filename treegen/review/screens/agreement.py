@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.dialogs import Dialog, Keys
 from treegen.review.widgets.grid import Column, Grid, widths_of
 from treegen.text import printable
 from treegen.tree.agreement import Pair
@@ -22,6 +22,7 @@ NO_ANSWER = "(no answer)"
 class AgreementDialog(Dialog[int | None]):
     """Kappa of each group and of all; enter goes through the disagreements of the one under the cursor."""
 
+    KEYS: ClassVar[Keys] = (("enter", "go through the disagreements"), ("escape", "leave"))
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Leave")]
 
     def __init__(self, review: SecondReview) -> None:
@@ -33,9 +34,8 @@ class AgreementDialog(Dialog[int | None]):
         """Compose title, keys and groups."""
         with Vertical(classes="dialog wide"):
             yield Static(printable(self._review.words), markup=False, classes="title")
-            hint = "enter goes through the disagreements of a group, or of all; escape leaves"
-            yield Static(hint, markup=False, classes="hint")
             yield Grid(id="agreement")
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Show the total, then the groups."""
@@ -56,6 +56,7 @@ class AgreementDialog(Dialog[int | None]):
         ]
         grid = self.query_one(Grid)
         grid.fill(columns, len(rows), lambda r, c: rows[r][c], lambda r, c: "warn" if c == 5 else "")
+        grid.styles.height = min(len(rows) + 1, 16)
         grid.focus()
 
     def on_grid_chosen(self) -> None:
@@ -66,6 +67,14 @@ class AgreementDialog(Dialog[int | None]):
 class AdjudicationDialog(Dialog[Decision]):
     """One disagreement: the options, who took which, what each would do to the score, and comments."""
 
+    KEYS: ClassVar[Keys] = (
+        ("1", "first's"),
+        ("2", "second's"),
+        ("0", "no answer"),
+        ("enter", "this one"),
+        ("n", "next"),
+        ("escape", "leave"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Leave"),
         Binding("1", "dismiss('first')", "The first's"),
@@ -93,12 +102,11 @@ class AdjudicationDialog(Dialog[Decision]):
         """Compose title, keys and answers."""
         with Vertical(classes="dialog wide full" if self._comments else "dialog wide"):
             yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
-            hint = "1 takes the first's, 2 the second's, 0 no answer, enter another; n the next one; escape leaves"
-            yield Static(hint, markup=False, classes="hint")
             yield Grid(id="answers")
             if self._comments:
                 with VerticalScroll(classes="whole"):
                     yield Static("\n".join(map(printable, self._comments)), markup=False)
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Show the answers."""

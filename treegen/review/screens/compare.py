@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.dialogs import Dialog, Keys
 from treegen.review.widgets.grid import Column, Grid
 from treegen.text import printable
 
@@ -22,6 +22,13 @@ _MOST: Final = 30  # lines of the list
 class CompareDialog(Dialog[CompareAnswer]):
     """What changed, one row each."""
 
+    KEYS: ClassVar[Keys] = (
+        ("enter", "restore one"),
+        ("R", "restore all"),
+        ("b", "compare with another"),
+        ("y", "copy"),
+        ("escape", "leave"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", "Leave"),
         Binding("R", "dismiss('all')", "Restore all"),
@@ -38,9 +45,8 @@ class CompareDialog(Dialog[CompareAnswer]):
         """Compose title, keys and changes."""
         with Vertical(classes="dialog wide"):
             yield Static(printable(self._title), markup=False, classes="title")
-            hint = "enter restores one, R restores all, b compares with another, y copies, escape leaves"
-            yield Static(hint, markup=False, classes="hint")
             yield Grid(id="changes")
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Show the changes."""

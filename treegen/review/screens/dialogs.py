@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -15,6 +16,7 @@ from treegen.review.widgets.grid import Column, Grid
 from treegen.text import printable
 
 Judge = Callable[[str], str]  # returns what is wrong with a text; empty if nothing
+Keys = Sequence[tuple[str, str]]  # of the line below a dialog: each with what it does
 T = TypeVar("T")
 _MOST = 12  # lines of a list of answers
 
@@ -25,9 +27,16 @@ class Dialog(ModalScreen[T]):
     Attributes:
         on_answer: called with the answer, within the key press that gave it: Textual's own callback comes later, and
             the next key would already be a command.
+        KEYS: the keys that work here, and what they do: the line of them covers the footer of the panes behind it.
     """
 
+    KEYS: ClassVar[Keys] = (("enter", "accept"), ("escape", "leave"))
     on_answer: Callable[[Any], None] | None = None
+
+    def keys_line(self) -> Static:
+        """Return the line of the keys, in the style of the footer."""
+        parts = [((key, "bold $footer-key-foreground"), f" {what}  ") for key, what in self.KEYS]
+        return Static(Content.assemble(*(piece for part in parts for piece in part)), classes="dialog-keys")
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close the dialog; do nothing if it is closed already, as a second key of the same burst may ask for it."""
@@ -61,6 +70,7 @@ class TextDialog(Dialog[str | None]):
             yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             yield Field(printable(self._text), select_on_focus=False)
             yield Static("", markup=False, id="wrong")
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Put the cursor after the text."""
@@ -86,6 +96,7 @@ class TextDialog(Dialog[str | None]):
 class ChoiceDialog(Dialog[int | None]):
     """Asks for one of several texts; typing filters them."""
 
+    KEYS: ClassVar[Keys] = (("up down", "choose"), *Dialog.KEYS)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Leave"),
         Binding("down,ctrl+n", "step(1)", "Next", priority=True),
@@ -110,6 +121,7 @@ class ChoiceDialog(Dialog[int | None]):
             yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
             yield Field(placeholder="type to narrow down", select_on_focus=False)
             yield Grid(id="choices")
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Show all answers."""
@@ -154,6 +166,7 @@ class ChoiceDialog(Dialog[int | None]):
 class SeveralDialog(Dialog[tuple[int, ...] | None]):
     """Asks for some of several texts: space marks, enter accepts the marked ones."""
 
+    KEYS: ClassVar[Keys] = (("space", "mark"), ("enter", "accept those marked"), ("escape", "leave"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Leave"),
         Binding("space", "mark", "Mark"),
@@ -170,8 +183,8 @@ class SeveralDialog(Dialog[tuple[int, ...] | None]):
         """Compose title and answers."""
         with Vertical(classes="dialog"):
             yield Static(printable(self._title, keep="\n"), markup=False, classes="title")
-            yield Static("space marks, enter takes those marked", classes="hint")
             yield Grid(id="choices")
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Focus the grid."""

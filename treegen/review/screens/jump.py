@@ -1,20 +1,22 @@
 """Jump mode: a letter on every visible pane."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.events import Key
 from textual.widget import Widget
 from textual.widgets import Label
 
-from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.dialogs import Dialog, Keys
 
 _LETTERS: Final = "asdfghjkl"
 
 
 class JumpScreen(Dialog[None]):
     """Letters over the panes; pressing one focuses its pane, anything else cancels."""
+
+    KEYS: ClassVar[Keys] = (("a s d ...", "go to the panel with this letter"), ("escape", "leave"))
 
     def __init__(self, targets: Iterable[Widget]) -> None:
         """Assign letters to the visible widgets."""
@@ -28,6 +30,7 @@ class JumpScreen(Dialog[None]):
             label = Label(f" {letter} ", classes="jump")
             label.styles.offset = (widget.region.x, widget.region.y)
             yield label
+        yield self.keys_line()
 
     def on_key(self, event: Key) -> None:
         """Focus the pane of the letter."""

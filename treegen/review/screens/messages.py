@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.dialogs import Dialog, Keys
 from treegen.review.toasts import Toast
 from treegen.review.widgets.grid import Column, Grid
 from treegen.text import counted
@@ -21,6 +21,7 @@ _BESIDE: Final = 31  # columns of its frame, of the scroll bar, and of what is b
 class MessagesDialog(Dialog[None]):
     """Time, severity and text of each message, newest first; below, the whole of the one under the cursor."""
 
+    KEYS: ClassVar[Keys] = (("y", "copy"), ("tab", "scroll a long message"), ("escape", "leave"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,M", "dismiss(None)", "Leave"),
         Binding("y", "copy", "Copy"),
@@ -42,10 +43,10 @@ class MessagesDialog(Dialog[None]):
         older = f"; {self._count - kept} older ones are not kept" if self._count > kept else ""
         with Vertical(classes="dialog wide full"):
             yield Static(f"{counted(kept, 'message')} of this session{older}", markup=False, classes="title")
-            yield Static("y copies, tab scrolls a long message, escape leaves", markup=False, classes="hint")
             yield Grid(id="messages")
             with VerticalScroll(classes="whole"):
                 yield Static(id="message", markup=False)
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Put the cursor on the last message."""

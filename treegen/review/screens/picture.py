@@ -11,7 +11,7 @@ from textual_image.widget import Image
 
 from treegen.images import LabelledImage
 from treegen.review.details.detail import BAD, DIM, GOOD, line
-from treegen.review.screens.dialogs import Dialog
+from treegen.review.screens.dialogs import Dialog, Keys
 from treegen.workflow.image_browser import BrowsedImage
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class PictureScreen(Dialog[int]):
     """A picture; the answer is the number of the one that was seen last."""
 
+    KEYS: ClassVar[Keys] = (("h l", "previous, next"), ("O", "system's viewer"), ("escape", "leave"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,z,enter", "leave", "Leave"),
         Binding("right,down,l,j,space,pagedown", "step(1)", "Next"),
@@ -52,7 +53,7 @@ class PictureScreen(Dialog[int]):
         with Middle(id="picture-place"), Center():
             yield Image(id="full-picture")
         yield Static("", id="picture-broken", markup=False)
-        yield Static("h l next and previous  O system's viewer  escape leaves", id="picture-keys", markup=False)
+        yield self.keys_line()
 
     def on_mount(self) -> None:
         """Show the first picture."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Pixels
 
 MOST: Final = 12  # pictures
-_NARROWEST, _WIDEST = 12, 32  # columns of a picture
+_NARROWEST, _WIDEST = 13, 32  # columns of a picture
 
 
 class Thumbnail(Vertical):
@@ -82,7 +82,7 @@ def arranged(room: Size, count: int) -> tuple[int, int]:
     """Return how many columns wide each of so many square pictures can be, and how many of them fit then.
 
     >>> arranged(Size(60, 20), 3), arranged(Size(30, 8), 9)
-    ((20, 3), (12, 2))
+    ((20, 3), (13, 2))
     """
     for width in range(_WIDEST, _NARROWEST - 1, -1):
         fitting = (room.width // width) * (room.height // lines_of(width))

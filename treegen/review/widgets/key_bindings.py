@@ -19,6 +19,8 @@ _UNDO: Final = "app.do('edits', 'undo')"
 _SAVE: Final = "app.do('saving', 'save')"
 _CANCEL: Final = "app.do('feedback', 'cancel')"
 _QUIT: Final = "app.quit"
+#: the keys of the problems that change the tree
+_REPAIRS: Final = tuple(f"app.do('edits', '{what}')" for what in ("fix", "add_missing", "delete_at"))
 #: the keys of the footer for which there is always room
 _ALWAYS: Final = (_UNDO, _SAVE, "app.keys", _QUIT)
 _LAST: Final = ("app.do('navigation', 'search')", _CANCEL, *_ALWAYS)  # in this order at its end
@@ -106,7 +108,9 @@ class KeysFooter(Footer):
     def show(self, context: ReviewContext) -> None:
         """Show other keys if the width or what can be undone and saved has changed; for the focus Textual does it."""
         session = context.review.session
-        idle = {_UNDO: not session.position, _SAVE: not session.unsaved, _CANCEL: context.pane != "ask"}
+        idle = {_UNDO: not session.position, _SAVE: not session.unsaved, _CANCEL: not context.is_asking}
+        if session.is_blank:  # a file that cannot be read has nothing to change
+            idle |= dict.fromkeys(_REPAIRS, True)
         if context.review.second:
             idle |= dict.fromkeys(_NOT_FOR_SECOND, True)
         self._idle = [action for action, is_idle in idle.items() if is_idle]

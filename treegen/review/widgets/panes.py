@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from treegen.review.context import ReviewContext
+from treegen.review.details.detail import answer_word
 from treegen.review.widgets.grid import Cell, Column, Grid, PaneGrid, widths_of
 from treegen.text import counted, printable
-from treegen.tree.changes import ABSENT, MutableTree
+from treegen.tree.changes import MutableTree
 from treegen.tree.changes.edits import users
 from treegen.tree.feedback_target import Target
 from treegen.tree.model import Tree
@@ -140,7 +141,7 @@ class GroupsPane(PaneGrid):
 
         columns = [
             Column(head="group", width=max(self.scrollable_content_region.width - 10, 12)),
-            Column(head="right", width=6, right=True),
+            Column(head="" if review.second else "right", width=6, right=True),
         ]
         self.fill(
             columns,
@@ -302,9 +303,7 @@ class RulesPane(PaneGrid):
         shares = AnswerShares(tree, review.measured) if self.is_heat_map else None
 
         def word(row: int, column: int) -> str:
-            answer = draft.answer(names[row], groups[column - 1])
-            number = "" if answer is ABSENT else answer
-            return answer if isinstance(answer, str) else "-" if answer is None else f"?{number}"
+            return answer_word(draft.answer(names[row], groups[column - 1]))
 
         def share(row: int, column: int) -> AnswerShare | None:
             name = rules[names[row]].class_name

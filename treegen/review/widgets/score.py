@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
@@ -36,7 +36,10 @@ def _shown_p(p: float) -> str:
 class ScorePane(Vertical):
     """The scores of the tree."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*TO_THE_TREE]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "app.do('scoring', 'score_test')", "score on test"),
+        *TO_THE_TREE,
+    ]
     _ordered: Sequence[dict[str, Any]] = ()
 
     def compose(self) -> ComposeResult:
