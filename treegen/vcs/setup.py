@@ -85,7 +85,9 @@ def _top_of(folder: Path) -> Path:
     """
     top = repository_of(folder)
     if not is_there(top / ".git") and not os.environ.keys() & {"GIT_DIR", "GIT_WORK_TREE"}:
-        raise InputError(f"{top}: the working tree, but not the folder of the repository", "see `git config core.worktree`")
+        raise InputError(
+            f"{top}: the working tree, but not the folder of the repository", "see `git config core.worktree`"
+        )
     for path in (top / ATTRIBUTES, top / PRE_COMMIT):
         if path.is_symlink():
             raise InputError(f"{path}: a link", "replace it with a file")
