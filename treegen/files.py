@@ -160,7 +160,7 @@ class ChangedFileError(InputError):
 
 
 def hash_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, to be compared before it is replaced; empty if there is no file.
+    """Return the SHA-256 of a file's content; empty if there is no file.
 
     Raises:
         InputError: it is there and cannot be read.
@@ -172,6 +172,23 @@ def hash_of(path: Path) -> str:
         return ""
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def state_of(path: Path) -> str:
+    """Return what is compared before a file is replaced: its content, and where it is, as a link may come meanwhile.
+
+    Returns:
+        Both; empty if there is no file.
+
+    Raises:
+        InputError: it is there and cannot be read.
+    """
+    return _state_of(real_path(path))
+
+
+def _state_of(target: Path) -> str:
+    digest = hash_of(target)
+    return f"{digest} {target}" if digest else ""
 
 
 def refuse_broken_link(path: Path) -> None:
@@ -193,7 +210,7 @@ def write_atomically(path: Path, text: str | bytes, *, before: str | None = None
     Args:
         path: the file; a link stays one, and its target is replaced.
         text: its new content.
-        before: what `hash_of` returned when the file was read; if it has changed since, the content is written to a
+        before: what `state_of` returned when the file was read; if it has changed since, the content is written to a
             new file beside it instead. Not compared if not given.
 
     Raises:
@@ -206,7 +223,7 @@ def write_atomically(path: Path, text: str | bytes, *, before: str | None = None
         refuse_broken_link(path)
         _remove_leftovers(target)
         with _temporary_file(target, content) as temporary:
-            if before is not None and hash_of(target) != before:
+            if before is not None and _state_of(target) != before:
                 raise _changed(path, content)
             temporary.name_and_replace(target)
         _sync_folder(target.parent)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DOMAIN, ROOT, TREE, Git, Run
-from treegen.files import ChangedFileError, write_atomically
+from treegen.files import ChangedFileError, state_of, write_atomically
 from treegen.resources import sketchbook_dir
 
 
@@ -201,3 +201,18 @@ def test_workers_of_ray_import_nothing_of_the_current_folder(drawn: Path, tmp_pa
     assert not marker.exists()
     assert done.returncode == 0, done
     assert "104 embedded" in done.stdout, done
+
+
+def test_a_link_that_comes_between_reading_and_writing_is_not_followed(tmp_path: Path) -> None:
+    """Also where it leads to a file with the same content."""
+    folder, outside = tmp_path / "birds", tmp_path / "outside.json"
+    folder.mkdir()
+    for path in (folder / "tree.json", outside):
+        path.write_text("as it was", encoding="utf-8")
+    before = state_of(folder / "tree.json")
+    (folder / "tree.json").unlink()
+    (folder / "tree.json").symlink_to(outside)
+    with pytest.raises(ChangedFileError):
+        write_atomically(folder / "tree.json", "mine", before=before)
+    assert outside.read_text(encoding="utf-8") == "as it was"
+    assert (folder / "tree.result.json").read_text(encoding="utf-8") == "mine"

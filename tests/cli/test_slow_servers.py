@@ -67,7 +67,7 @@ def dripping(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dripping]:
 
 def test_a_service_that_sends_byte_by_byte_is_given_up(dripping: Dripping) -> None:
     settings = EncoderSettings(name="openai/clip", api_base=dripping.address)
-    with pytest.raises(ModelError, match="did not answer within 0.5 s"):
+    with pytest.raises(ModelError, match=r"did not answer within 0\.5 s"):
         ServiceEncoder(settings, retry=Retry(tries=1, per_call=0.5))
 
 
