@@ -195,7 +195,7 @@ def test_workers_of_ray_import_nothing_of_the_current_folder(drawn: Path, tmp_pa
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text(f"open({str(marker)!r}, 'w')", encoding="utf-8")
     program = Path(sysconfig.get_path("scripts")) / "treegen"
-    command = [program, "embed", "images", "--cache", "new.sqlite", "--engine", "ray", "--workers", "1"]
+    command = [str(program), "embed", "images", "--cache", "new.sqlite", "--engine", "ray", "--workers", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert not marker.exists()
