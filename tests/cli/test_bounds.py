@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import DOMAIN, TREE, Run
+from treegen.resources import sketchbook_dir
 
 TWO = 'name = "pond"\nclasses = ["Eel", "Newt"]\n'
 
@@ -262,3 +264,15 @@ def test_a_tar_that_is_a_pipe_is_left_out_and_counted(run: Run, tree_file: Path)
     done = run("score", tree_file, "--dev")
     assert done.code == 2, done
     assert "images.tar" in done.out + done.err
+
+
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", "tokenizer.json"])
+def test_a_model_folder_with_a_pipe_is_an_error_of_the_encoder(
+    run: Run, tree_file: Path, tmp_path: Path, name: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(sketchbook_dir() / "clip", model)
+    (model / name).unlink(missing_ok=True)
+    os.mkfifo(model / name)
+    done = run("score", tree_file, "--dev", "--encoder", f"local-dir:{model}")
+    assert (done.code, f"{name}: not a regular file" in done.err) == (3, True), done
