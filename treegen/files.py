@@ -160,7 +160,7 @@ class ChangedFileError(InputError):
 
 
 def hash_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, to be compared before it is replaced; empty if there is no file.
+    """Return the SHA-256 of a file's content; empty if there is no file.
 
     Raises:
         InputError: it is there and cannot be read.
@@ -174,13 +174,43 @@ def hash_of(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
+def state_of(path: Path) -> str:
+    """Return what is compared before a file is replaced: its content, and where it is, as a link may come meanwhile.
+
+    Returns:
+        Both; empty if there is no file.
+
+    Raises:
+        InputError: it is there and cannot be read.
+    """
+    return _state_of(real_path(path))
+
+
+def _state_of(target: Path) -> str:
+    digest = hash_of(target)
+    return f"{digest} {target}" if digest else ""
+
+
+def refuse_broken_link(path: Path) -> None:
+    """Raise if a new file would get the name that a link out of its folder has.
+
+    The link may have been made by whoever wrote the folder, and the new file may be one that a shell runs.
+
+    Raises:
+        OSError: it would.
+    """
+    target = real_path(path)
+    if path.is_symlink() and not target.exists() and not target.is_relative_to(real_path(path.parent)):
+        raise OSError(errno.ENOENT, f"a broken link out of its folder, to {path.readlink()}")
+
+
 def write_atomically(path: Path, text: str | bytes, *, before: str | None = None) -> None:
     """Write the whole file or leave the old one: a file without a name, fsync, rename. Keeps the file's mode.
 
     Args:
         path: the file; a link stays one, and its target is replaced.
         text: its new content.
-        before: what `hash_of` returned when the file was read; if it has changed since, the content is written to a
+        before: what `state_of` returned when the file was read; if it has changed since, the content is written to a
             new file beside it instead. Not compared if not given.
 
     Raises:
@@ -190,13 +220,11 @@ def write_atomically(path: Path, text: str | bytes, *, before: str | None = None
     content = text.encode() if isinstance(text, str) else text
     try:
         target = path.resolve()
-        if path.is_symlink() and not target.exists() and not target.is_relative_to(path.parent.resolve()):
-            # it may have been made by whoever wrote the folder, and the new file may be one that a shell runs
-            raise OSError(errno.ENOENT, f"a broken link out of its folder, to {path.readlink()}")
+        refuse_broken_link(path)
         _remove_leftovers(target)
         with _temporary_file(target, content) as temporary:
-            if before is not None and hash_of(target) != before:
-                raise _changed(path, target, content)
+            if before is not None and _state_of(target) != before:
+                raise _changed(path, content)
             temporary.name_and_replace(target)
         _sync_folder(target.parent)
     except (OSError, RuntimeError) as error:  # Python 3.12 and older raise RuntimeError for a loop of links
@@ -204,19 +232,19 @@ def write_atomically(path: Path, text: str | bytes, *, before: str | None = None
         raise InputError(message, "nothing was changed; check that the folder is there and writable") from None
 
 
-def _changed(path: Path, target: Path, content: bytes) -> ChangedFileError:
+def _changed(path: Path, content: bytes) -> ChangedFileError:
     """Keep what cannot be written in a new file, and return the error that names it."""
     for number in range(1, 1000):
-        name = f"{target.stem}.result{f'-{number}' if number > 1 else ''}{target.suffix}"
+        name = f"{path.stem}.result{f'-{number}' if number > 1 else ''}{path.suffix}"
         with suppress(FileExistsError):
-            kept = target.with_name(name)
+            kept = path.with_name(name)  # not beside the target of a link, which may be in another folder
             with kept.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            tip = f"`treegen diff {path} {path.with_name(name)}` compares them, and `treegen merge` joins them"
+            tip = f"`treegen diff {path} {kept}` compares them, and `treegen merge` joins them"
             message = f"{path} was changed by somebody else in the meantime and is left as it is; the result is in"
-            return ChangedFileError(f"{message} {path.with_name(name)}", tip, code="changed")
+            return ChangedFileError(f"{message} {kept}", tip, code="changed")
     raise OSError(errno.EEXIST, "too many results beside it", str(path))
 
 
@@ -270,7 +298,7 @@ def _temporary_file(target: Path, content: bytes) -> Iterator[_Temporary]:
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed writers of the same file have left; the files of living ones are locked."""
     for path in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
-        with suppress(OSError), path.open("rb") as file:
+        with suppress(OSError), open_regular(path) as file:  # a pipe would be waited for
             if _lock(file.fileno()):
                 path.unlink()
 

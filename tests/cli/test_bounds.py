@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import DOMAIN, TREE, Run
+from treegen.resources import sketchbook_dir
 
 TWO = 'name = "pond"\nclasses = ["Eel", "Newt"]\n'
 
@@ -232,3 +234,45 @@ def test_a_domain_beside_a_tree_that_cannot_be_read_is_reported(run: Run, tmp_pa
     for folder in (("check", tmp_path), ("draft", tmp_path, "--model", "manual")):
         done = run(*folder)
         assert (done.code, "domain.toml" in done.err) == (2, True), done
+
+
+@pytest.mark.parametrize("name", ["feedback.txt", ".laid-out.json", "images/Grelm/0001.png"])
+def test_the_demo_does_not_wait_for_a_pipe_among_its_files(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(tmp_path / name)
+    done = run("demo", tmp_path)
+    assert (done.code, f"{tmp_path / name}: not a regular file" in done.err) == (2, True), done
+
+
+def test_a_recording_or_a_leftover_that_is_a_pipe_is_not_waited_for(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    (tmp_path / "answer.txt").write_text(TREE, encoding="utf-8")
+    os.mkfifo(tmp_path / ".tree.json.0123456789ab.tmp")
+    os.mkfifo(tmp_path / "calls.jsonl")
+    words = ("draft", tmp_path, "--no-score", "--model", "manual", "--answer", tmp_path / "answer.txt")
+    done = run(*words, "--record", tmp_path / "calls.jsonl")
+    assert (done.code, "calls.jsonl: cannot be written: not a regular file" in done.err) == (2, True), done
+    assert run(*words).code == 0
+    assert (tmp_path / "tree.json").is_file()
+
+
+def test_a_tar_that_is_a_pipe_is_left_out_and_counted(run: Run, tree_file: Path) -> None:
+    domain = tree_file.parent / "domain.toml"
+    text = domain.read_text(encoding="utf-8").replace('folder = "images"', 'shards = "images.tar"')
+    domain.write_text(text, encoding="utf-8")
+    os.mkfifo(tree_file.parent / "images.tar")
+    done = run("score", tree_file, "--dev")
+    assert done.code == 2, done
+    assert "images.tar" in done.out + done.err
+
+
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", "tokenizer.json"])
+def test_a_model_folder_with_a_pipe_is_an_error_of_the_encoder(
+    run: Run, tree_file: Path, tmp_path: Path, name: str
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(sketchbook_dir() / "clip", model)
+    (model / name).unlink(missing_ok=True)
+    os.mkfifo(model / name)
+    done = run("score", tree_file, "--dev", "--encoder", f"local-dir:{model}")
+    assert (done.code, f"{name}: not a regular file" in done.err) == (3, True), done

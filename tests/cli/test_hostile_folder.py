@@ -1,15 +1,19 @@
 """Folders that unknown_labels wrote: no command of theirs runs, and nothing outside is written."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DOMAIN, ROOT, TREE, Git, Run
+from treegen.files import ChangedFileError, state_of, write_atomically
 from treegen.resources import sketchbook_dir
 
 
@@ -116,3 +120,99 @@ def test_a_model_of_the_hub_runs_no_code_of_its_own(tree_file: Path, tmp_path: P
     assert done.returncode == 3, done
     assert form != "hf-hub that asks for it" or "Python code of its own, which is not run" in done.stderr
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["feedback.txt", ".laid-out.json", "images", "images/Grelm", "images/Grelm/0001.png"])
+def test_the_demo_writes_over_no_link(run: Run, tmp_path: Path, name: str) -> None:
+    """The list of what an earlier demo has copied is the folder's own, and so may say that a file is an old copy."""
+    folder, outside = tmp_path / "demo", tmp_path / "outside"
+    (folder / name).parent.mkdir(parents=True)
+    outside.write_text("mine", encoding="utf-8")
+    digest = hashlib.sha256(b"mine").hexdigest()
+    (folder / ".laid-out.json").write_text(json.dumps({"files": {"feedback.txt": digest}}), encoding="utf-8")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(outside)
+    done = run("demo", folder)
+    assert (done.code, f"{folder / name}: a link" in done.err) == (2, True), done
+    assert outside.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_recording_is_not_begun_where_a_broken_link_leads(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "birds"
+    folder.mkdir()
+    (folder / "domain.toml").write_text(DOMAIN, encoding="utf-8")
+    (folder / "answer.txt").write_text(TREE, encoding="utf-8")
+    (folder / "calls.jsonl").symlink_to(tmp_path / "profile")
+    words = ("draft", folder, "--no-score", "--model", "manual", "--answer", folder / "answer.txt")
+    done = run(*words, "--record", folder / "calls.jsonl")
+    assert (done.code, "a broken link out of its folder" in done.err) == (2, True), done
+    assert not (tmp_path / "profile").exists()
+
+
+@pytest.mark.parametrize("name", [".gitattributes", ".pre-commit-config.yaml"])
+def test_git_setup_writes_over_no_link(git: Git, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("repos:\n", encoding="utf-8")
+    (git.folder / name).symlink_to(outside)
+    for option in ("--pre-commit", "--undo"):
+        done = git.run("git-setup", option, program="treegen")
+        assert (done.returncode, f"{name}: a link" in done.stderr) == (2, True), done
+    assert outside.read_text(encoding="utf-8") == "repos:\n"
+
+
+def test_a_working_tree_elsewhere_gets_no_files(git: Git, tmp_path: Path) -> None:
+    """A repository's configuration, which an archive may bring along, names the folder of its working tree."""
+    (git.folder / "tree.json").write_text(TREE, encoding="utf-8")
+    for other in (tmp_path / "home", git.folder.parent):
+        other.mkdir(exist_ok=True)
+        git("config", "core.worktree", str(other))
+        done = git.run("git-setup", program="treegen")
+        assert (done.returncode, "core.worktree" in done.stderr) == (2, True), done
+        assert not (other / ".gitattributes").exists()
+        done = git.run("check", "tree.json", "--against", "HEAD", program="treegen")
+        assert done.returncode == 2, done
+
+
+def test_a_result_is_kept_beside_a_link_and_not_beside_its_target(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "birds", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "other.json").write_text("theirs", encoding="utf-8")
+    (folder / "tree.json").symlink_to(outside / "other.json")
+    with pytest.raises(ChangedFileError, match=re.escape(str(folder / "tree.result.json"))):
+        write_atomically(folder / "tree.json", "mine", before="as it was")
+    assert [path.name for path in outside.iterdir()] == ["other.json"]
+    assert (folder / "tree.result.json").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_workers_of_ray_import_nothing_of_the_current_folder(drawn: Path, tmp_path: Path, marker: Path) -> None:
+    """Ray would put the folder in which it is started before all others."""
+    folder = tmp_path / "birds"
+    shutil.copytree(drawn, folder)
+    for name in ("numpy", "pandas", "pyarrow", "pydantic", "torch", "treegen", "sitecustomize"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(f"open({str(marker)!r}, 'w')", encoding="utf-8")
+    program = Path(sysconfig.get_path("scripts")) / "treegen"
+    command = [str(program), "embed", "images", "--cache", "new.sqlite", "--engine", "ray", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert not marker.exists()
+    assert done.returncode == 0, done
+    assert "104 embedded" in done.stdout, done
+
+
+def test_a_link_that_comes_between_reading_and_writing_is_not_followed(tmp_path: Path) -> None:
+    """Also where it leads to a file with the same content."""
+    folder, outside = tmp_path / "birds", tmp_path / "outside.json"
+    folder.mkdir()
+    for path in (folder / "tree.json", outside):
+        path.write_text("as it was", encoding="utf-8")
+    before = state_of(folder / "tree.json")
+    (folder / "tree.json").unlink()
+    (folder / "tree.json").symlink_to(outside)
+    with pytest.raises(ChangedFileError):
+        write_atomically(folder / "tree.json", "mine", before=before)
+    assert outside.read_text(encoding="utf-8") == "as it was"
+    assert (folder / "tree.result.json").read_text(encoding="utf-8") == "mine"

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import DOMAIN, TREE, Run, revisions_of
 from treegen import files
 from treegen.errors import InputError
-from treegen.files import ChangedFileError, hash_of, write_atomically
+from treegen.files import ChangedFileError, state_of, write_atomically
 from treegen.history.store import Store
 from treegen.vcs.versions import tree_of
 
@@ -164,7 +164,7 @@ def test_a_second_result_gets_a_name_of_its_own(tmp_path: Path) -> None:
         with pytest.raises(ChangedFileError):
             write_atomically(path, f"mine {number}", before="")
     assert names(tmp_path) == ["tree.json", "tree.result-2.json", "tree.result.json"]
-    write_atomically(path, "mine", before=hash_of(path))
+    write_atomically(path, "mine", before=state_of(path))
     assert path.read_text(encoding="utf-8") == "mine"
 
 

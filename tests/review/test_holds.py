@@ -20,6 +20,7 @@ from tests.review.pseudo_terminal import PseudoTerminal
 from tests.review.terminal import NEEDS_TMUX, Terminal
 from tests.waiting import wait_until
 from treegen.history.store import Store
+from treegen.vcs.versions import tree_of
 from treegen.workflow.demo import lay_out
 from treegen.workflow.session import Session
 
@@ -255,3 +256,19 @@ def test_a_review_that_is_left_while_images_are_embedded_ends_by_its_own_code(tm
         terminal.process.send_signal(signal.SIGTERM)
         assert terminal.ended() == 128 + signal.SIGTERM
         assert b"terminate called" not in terminal.output
+
+
+@pytest.mark.terminal
+def test_a_forged_score_is_a_message_and_does_not_end_the_review(unseen: Path) -> None:
+    """The pane of the history reads it; the checksum of a forged row is right."""
+    with Store(unseen) as store:
+        revision = store.add_revision(tree_of(TREE, "tree"), author="human", note="n", parent=None)
+        store.add_score(revision.id, {"encoder": {"fingerprint": "e"}, "images": {"digest": "i"}})
+        with store.writing() as db:
+            db.execute("UPDATE score SET score='[7]'")
+            store.add_checksum("score", "1", ())
+    with played(unseen) as terminal:
+        terminal.type(b"5")
+        terminal.shows("move the file away")
+        assert terminal.leave() == 0
+        assert b"Traceback" not in terminal.output

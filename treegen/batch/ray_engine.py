@@ -66,10 +66,12 @@ class ClusterEngine:
             if not address or address == "local":
                 cores = max(os.cpu_count() or 1, self._workers or 1)
                 quiet |= {"address": "local", "num_cpus": cores, "include_dashboard": False}
+            # as of a client's job: Ray would have the workers import what the current folder holds, a stranger's numpy
+            job = ray.job_config.JobConfig(_client_job=True)
             try:
                 _check_address(address or "")
                 with _silenced_stderr():
-                    ray.init(**quiet)
+                    ray.init(job_config=job, **quiet)
             except (ConnectionError, ValueError, RuntimeError, OSError, TimeoutError) as error:
                 tip = f"is there a cluster at {_ADDRESS}={address}? Without {_ADDRESS}, Ray is started on this machine"
                 message = f"Ray cannot be reached: {type(error).__name__}: {first_line(error)}"

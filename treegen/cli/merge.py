@@ -39,7 +39,7 @@ def command(
     `treegen resolve`.
     """
     from treegen.cli.output import print_document
-    from treegen.files import hash_of
+    from treegen.files import state_of
     from treegen.tree.document import dump, save
     from treegen.tree.merge.three_way import merge
     from treegen.vcs.versions import open_base, open_version
@@ -48,7 +48,7 @@ def command(
     if out:
         _check_out(out, Path(ours), force)
     target = Path(ours) if driver else out
-    before = hash_of(target) if target else None
+    before = state_of(target) if target else None
     try:
         merged = merge(
             open_base(base, here),

@@ -19,13 +19,13 @@ def command(tree: Path, numbers: tuple[int, ...], take: Literal["ours", "theirs"
     """List the conflicts that a merge left in TREE; with --take resolve those NUMBERed, or all."""
     from treegen.cli.display import show_changes
     from treegen.cli.output import say
-    from treegen.files import hash_of, read_text
+    from treegen.files import read_text, state_of
     from treegen.tree.document import save
     from treegen.tree.merge.disputes import changes_of, take_side
     from treegen.tree.merge.three_way import SIDES
     from treegen.vcs.versions import tree_of
 
-    before = hash_of(tree)
+    before = state_of(tree)
     merged = tree_of(read_text(tree), str(tree))
     if take:
         resolved = take_side(merged, take, numbers)

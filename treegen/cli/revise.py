@@ -72,13 +72,13 @@ def command(tree: Path, domain_path: Path | None, llm: LlmChoice, encoder: Encod
     left to save.
     """
     from treegen.cli.display import show_problems
-    from treegen.files import hash_of
+    from treegen.files import state_of
 
     options = ReviseOptions(**values)
     text = _feedback(options)
     _check_out(options)
     workspace = open_workspace(tree, domain_path, encoder)
-    before = hash_of(tree)
+    before = state_of(tree)
     proposal = _propose(workspace, _target_feedback(workspace, text, options), options, llm)
     show_problems(proposal.conversation.problems, "the proposal", err=True)
     decision = _decide(workspace, proposal, options, before)

@@ -11,7 +11,7 @@ from treegen.exchange.article import article_comments, read_article, worded_note
 from treegen.exchange.naming import match_classes
 from treegen.exchange.report import Report
 from treegen.exchange.sources import read_source
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.store import Revision, Store
 from treegen.text import printable, show
 from treegen.tree.document import digest_of, save
@@ -133,7 +133,7 @@ def import_file(path: Path, out: Path, made: Made, *, force: bool = False) -> Im
     Raises:
         InputError: the file exists and `force` is not given, or it cannot be written.
     """
-    before = hash_of(out)
+    before = state_of(out)
     parent = keep_existing(out, force=force)
     note = f"imported from {printable(path.name)}: {made.report.form}"
     with Store(out) as store:

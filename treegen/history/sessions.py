@@ -71,13 +71,14 @@ class Journal:
             if hold and not self._hold(number):
                 continue
             with self._store.shaped():
+                steps = self._steps(number)
                 return Opened(
                     id=number,
                     base=base,
                     saved=saved,
                     file_hash=file_hash,
-                    steps=self._steps(number),
-                    position=range(position + 1)[-1],  # a number of steps
+                    steps=steps,
+                    position=range(len(steps) + 1).index(position),  # how many of them
                     locks=frozenset(self._store.parsed(locks)),
                     notes=self.notes(),
                 )

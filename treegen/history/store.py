@@ -716,9 +716,9 @@ def make_folder(folder: Path) -> None:
             raise InputError(f"{pipe}: a pipe", "remove it: treegen keeps its history in files of its own")
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
-        with suppress(OSError):  # in a read-only folder its history can still be read
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
+        # in a read-only folder its history can still be read; "x": what came there meanwhile may be a link
+        with suppress(OSError), ignore.open("x", encoding="utf-8") as file:
+            file.write("*\n")
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be created: {error.strerror or error}", "the tree's folder must be writable"

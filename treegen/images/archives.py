@@ -3,12 +3,14 @@
 import os
 import tarfile
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
 from treegen.errors import InputError
 from treegen.extras import missing_modules
+from treegen.files import open_regular
 from treegen.images.files import SUFFIXES, TOOLS, UNREAD_SUFFIXES, is_pointer_file, leave_out_pointer
 from treegen.images.interface import Findings, below
 from treegen.images.tables import count_pictures
@@ -85,13 +87,29 @@ def count_archives(root: Path, findings: Findings, *, read: Collection[Path] = (
         findings.notes.append(f"{subject} not opened, and pictures in there are not counted: {listed}")
 
 
+@contextmanager
+def open_tar(path: Path, *, ignore_zeros: bool = False) -> Iterator[tarfile.TarFile]:
+    """Open an uncompressed tar, but no pipe, which would be waited for.
+
+    Args:
+        path: the file.
+        ignore_zeros: go on behind the end.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+        tarfile.TarError: it is not a tar.
+    """
+    with open_regular(path) as file, tarfile.open(fileobj=file, mode="r:", ignore_zeros=ignore_zeros) as tar:
+        yield tar
+
+
 def _names_in(path: Path) -> Iterator[str]:
     """Yield the names of the files in a tar or a zip archive."""
     if path.suffix.lower() == ".zip":
         with ZipFile(path) as archive:
             yield from (info.filename for info in archive.infolist() if not info.is_dir())
     else:
-        with tarfile.open(path, "r:") as tar:
+        with open_tar(path) as tar:
             yield from (member.name for member in tar if member.isfile())
 
 

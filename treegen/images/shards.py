@@ -13,7 +13,7 @@ from typing import Final
 from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.files import kind_of, open_regular
-from treegen.images.archives import COMPRESSED, count_archives, unpacking
+from treegen.images.archives import COMPRESSED, count_archives, open_tar, unpacking
 from treegen.images.files import (
     HEAD,
     NO_ENDING,
@@ -134,7 +134,7 @@ def splits_in(path: Path, root: Path, labels: Labels) -> set[SourceSplit]:
         return {split}
     splits = set[SourceSplit]()
     try:
-        with tarfile.open(path, "r:") as tar:
+        with open_tar(path) as tar:
             for member in tar:
                 if member.isfile() and "/" not in member.name:
                     break  # the keys have no folders: a large tar need not be listed twice
@@ -154,7 +154,7 @@ def _read_tar(path: Path, split: SourceSplit | None, labels: Labels, findings: F
     """Yield the labelled pictures of a tar; of a damaged one, those before the damage."""
     members = list[tarfile.TarInfo]()
     try:
-        with tarfile.open(path, "r:") as tar:
+        with open_tar(path) as tar:
             try:
                 members += (member for member in tar if member.isfile() or member.islnk() or member.issym())
                 members += _behind_the_end(tar, path, members, findings)
@@ -183,7 +183,7 @@ def _behind_the_end(
         file.seek(end)
         if not any(piece.strip(b"\0") for piece in iter(partial(file.read, 2**20), b"")):
             return []
-    with tarfile.open(path, "r:", ignore_zeros=True) as whole:
+    with open_tar(path, ignore_zeros=True) as whole:
         behind = [m for m in whole if m.offset >= end and (m.isfile() or m.islnk() or m.issym())]
     found = counted(len(behind), "file was", "files were") if behind else "no file was"
     reason = f"the tar is damaged, or several in one: after {counted(len(members), 'file')} (byte {end}) {found} found"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from treegen.errors import InputError
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.score_document import TestedScore, as_tested
 from treegen.history.store import Choice
 from treegen.text import show
@@ -228,7 +228,7 @@ def apply_result(workspace: Workspace, seed_digest: str, tree: Tree) -> Path:
     from treegen.tree.document import save
 
     path = workspace.path
-    before: str | None = hash_of(path)
+    before: str | None = state_of(path)
     document = check_text(read_text(path)).document
     if document is None or digest_of(document.tree) != seed_digest:
         path, before = path.with_suffix(".optimized.json"), None

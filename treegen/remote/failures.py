@@ -134,7 +134,7 @@ def explain(
     words["where"] = where = without_credentials(api_base) or "the provider"
     kind = type(error).__name__
     # litellm wraps a failed connection in its Timeout as well: only the chain of causes tells the two apart
-    if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError") or names & _SILENT):
+    if "ConnectTimeout" not in names and (kind in ("Timeout", "SilentError", "SlowReplyError") or names & _SILENT):
         waited = f" within {seconds:g} s" if seconds else ""
         return Failure(
             message=f"{model}: {where} did not answer{waited}",

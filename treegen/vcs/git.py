@@ -55,11 +55,13 @@ def repository_of(folder: Path) -> Path:
     """Return the top of the working tree.
 
     Raises:
-        InputError: the folder is not in a repository.
+        InputError: the folder is not in a repository, or in one whose configuration names another working tree.
     """
     top = ask_git(["rev-parse", "--show-toplevel"], folder)
     if not top:
         raise InputError(f"{folder}: not in a git repository", "`git init` creates one")
+    if not real_path(folder).is_relative_to(real_path(Path(top))):
+        raise InputError(f"{folder}: the working tree of its git repository is {top}", "see `git config core.worktree`")
     return Path(top)
 
 

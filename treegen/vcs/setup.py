@@ -1,12 +1,13 @@
 """Configure a repository so that git shows trees in words and merges them by name; and undo it."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from treegen.errors import InputError
-from treegen.files import read_text, write_atomically
+from treegen.files import is_there, read_text, write_atomically
 from treegen.vcs.git import repository_of, run_git
 
 BEGIN: Final = "# treegen: begin (`treegen git-setup --undo` takes these lines out)"
@@ -40,7 +41,7 @@ def set_up(folder: Path, command: str, *, patterns: Sequence[str] = PATTERNS, pr
     Raises:
         InputError: no repository, an unsupported pattern, or a file that cannot be changed.
     """
-    top = repository_of(folder)
+    top = _top_of(folder)
     for pattern in patterns:
         if not _can_be_written(pattern):
             raise InputError(
@@ -65,7 +66,7 @@ def undo(folder: Path) -> list[str]:
     Raises:
         InputError: no repository, or a file that cannot be changed.
     """
-    top = repository_of(folder)
+    top = _top_of(folder)
     done = []
     for name in (ATTRIBUTES, PRE_COMMIT):
         done += _remove_blocks(top / name)
@@ -73,6 +74,24 @@ def undo(folder: Path) -> list[str]:
         if run_git(["config", "--local", "--unset-all", key], top).code == 0:
             done.append(f"removed {key} from the repository's configuration")
     return done
+
+
+def _top_of(folder: Path) -> Path:
+    """Return the top of the working tree, whose files are written.
+
+    Raises:
+        InputError: no repository, one of the files is a link, which git does not follow and which may lead anywhere,
+            or the repository's configuration, which may be a stranger's, names a folder further up.
+    """
+    top = repository_of(folder)
+    if not is_there(top / ".git") and not os.environ.keys() & {"GIT_DIR", "GIT_WORK_TREE"}:
+        raise InputError(
+            f"{top}: the working tree, but not the folder of the repository", "see `git config core.worktree`"
+        )
+    for path in (top / ATTRIBUTES, top / PRE_COMMIT):
+        if path.is_symlink():
+            raise InputError(f"{path}: a link", "replace it with a file")
+    return top
 
 
 def _can_be_written(pattern: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from treegen.errors import InputError, ProblemsError
 from treegen.extras import EXTRAS, missing_modules
-from treegen.files import hash_of, read_text, real_path
+from treegen.files import read_text, real_path, state_of
 from treegen.history.score_document import as_tested
 from treegen.history.store import now
 from treegen.text import counted, quote
@@ -58,7 +58,7 @@ def approve(workspace: Workspace, *, by: str | None = None) -> ApprovalResult:
         InputError: no approver is given, and git has no name and email.
         ModelError: the encoder cannot be loaded.
     """
-    before = hash_of(workspace.path)
+    before = state_of(workspace.path)
     checked = check_tree_file(workspace.path, workspace.domain)
     errors = errors_of(checked.problems)
     if errors or checked.document is None:

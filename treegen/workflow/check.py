@@ -14,7 +14,7 @@ from treegen.config.domain import Domain, domain_path, read_domain
 from treegen.config.toml_locations import locate_toml
 from treegen.config.trust import TrustError
 from treegen.errors import InputError
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.score_document import Diagnosis, Score
 from treegen.history.store import shaped_history, stored_scores
 from treegen.images import ImageSet, below, is_there, survey_images
@@ -111,7 +111,7 @@ def check_tree_file(
     Raises:
         InputError: the file cannot be opened or is not UTF-8, or a fix cannot be written.
     """
-    before = hash_of(path) if fix else None
+    before = state_of(path) if fix else None
     fixed: tuple[Problem, ...] = ()
     if fix:
         tree, fixed = fix_all(check_text(read_text(path), **_against(domain)), **_against(domain))

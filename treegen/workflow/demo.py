@@ -4,19 +4,21 @@ import hashlib
 import json
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from treegen.config.domain import BUNDLED_DOMAIN, FILE_NAME, read_class_names, read_data
 from treegen.config.trust import Request, Trust
 from treegen.errors import InputError, TreegenError
-from treegen.files import write_atomically
+from treegen.files import read_text, write_atomically
 from treegen.resources import sketchbook_dir
 from treegen.text import show
 
 IMAGES_PER_CLASS: Final = 60
 FILES: Final = ("domain.toml", "classes.txt", "conversation.jsonl", "feedback.txt", "feedback-2.txt")
 _MANIFEST: Final = ".laid-out.json"
+_IMAGES: Final = "images"
 
 
 def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> int:
@@ -39,12 +41,13 @@ def lay_out(folder: Path, *, count: int = IMAGES_PER_CLASS, seed: int = 0) -> in
     source = sketchbook_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_others(folder)
         manifest = _read_manifest(folder / _MANIFEST)
         copied = _copy_files(source, folder, manifest.get("files", {}))
         expected = {"count": count, "seed": seed, "generator": _generator_digest(source)}
         drawn = 0
         if manifest.get("images") != expected or not _complete(source, folder, count):
-            drawn = _draw(source, folder / "images", count, seed)
+            drawn = _draw(source, folder / _IMAGES, count, seed)
         write_atomically(folder / _MANIFEST, json.dumps({"files": copied, "images": expected}, indent=2) + "\n")
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}", "name another folder") from None
@@ -77,11 +80,23 @@ def refuse_other_domains(folder: Path, *, may_ask: bool) -> None:
         Trust(folder).require(request, "--model NAME, which is your own word")
 
 
+def _refuse_others(folder: Path) -> None:
+    """Raise if what would be written over is a link, which may lead to any file of the user, or a pipe or device.
+
+    Raises:
+        InputError: it is.
+    """
+    for path in chain((folder / name for name in (*FILES, _MANIFEST, _IMAGES)), (folder / _IMAGES).rglob("*")):
+        if path.is_symlink() or (path.exists() and not path.is_file() and not path.is_dir()):
+            kind = "a link" if path.is_symlink() else "not a regular file"
+            raise InputError(f"{path}: {kind}", "remove it, or name a new folder")
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     """Return what an earlier layout wrote; empty if there was none or it cannot be read."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        manifest = json.loads(read_text(path)) if path.exists() else {}
+    except (InputError, ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
 
@@ -95,7 +110,7 @@ def _copy_files(source: Path, folder: Path, before: dict[str, str]) -> dict[str,
             if target.read_bytes() != content:
                 continue
         else:
-            target.write_bytes(content)
+            write_atomically(target, content)
         copied[name] = hashlib.sha256(content).hexdigest()
     return copied
 
@@ -109,7 +124,7 @@ def _generator_digest(source: Path) -> str:
 def _complete(source: Path, folder: Path, count: int) -> bool:
     """Whether every class that the generator draws has its images; the folder's own class list may be edited."""
     names = read_class_names(source / "classes.txt")
-    return all(len(list((folder / "images" / name).glob("*.png"))) >= count for name in names)
+    return all(len(list((folder / _IMAGES / name).glob("*.png"))) >= count for name in names)
 
 
 def _draw(source: Path, images: Path, count: int, seed: int) -> int:

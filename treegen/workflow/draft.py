@@ -8,7 +8,7 @@ from treegen.config.class_notes import with_notes
 from treegen.config.domain import Domain
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError, WaitingError
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Revision
 from treegen.images.data_urls import pictures_of
@@ -109,7 +109,7 @@ def draft_tree(
     except ModelError as error:
         raise with_best(error, recorder, workspace.path, domain.name) from None
     tree = result_of(conversation, workspace.path, store, domain.name)
-    before = hash_of(workspace.path)
+    before = state_of(workspace.path)
     parent = keep_existing(workspace, force) or store.latest()  # the file may have been written since
     note = f"draft by {chat.name}{_remark(conversation.problems)}"
     revision = store.add_revision(tree, author="llm", note=note, parent=parent.id if parent else None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from treegen.errors import InputError, ProblemsError
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.store import Revision, Store
 from treegen.text import counted
 from treegen.tree.document import digest_of, save
@@ -40,7 +40,7 @@ def restore(name: TreeName) -> RestoreResult:
         tip = f"such as {name.text}@3; `treegen log {name.text}` lists the revisions"
         raise InputError(f"{name.text}: no revision is named", tip)
     earlier = tree_of(name.read(), name.text)
-    content, current = hash_of(path), _tree_in(name)
+    content, current = state_of(path), _tree_in(name)
     with Store(path) as store:
         latest = store.latest()
         parent = latest.id if latest else None

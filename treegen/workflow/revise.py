@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from treegen.config.class_notes import without_asking
 from treegen.config.settings import LlmSettings
 from treegen.errors import InputError, ModelError, ProblemsError, WaitingError
-from treegen.files import hash_of, read_text
+from treegen.files import read_text, state_of
 from treegen.history.score_document import Diagnosis
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
@@ -225,7 +225,7 @@ def accept_proposal(workspace: Workspace, proposal: Proposal, *, before: str | N
     Args:
         workspace: its tree file is written.
         proposal: for its tree.
-        before: `hash_of` the file before the language model was asked; not compared if not given.
+        before: `state_of` the file before the language model was asked; not compared if not given.
 
     Raises:
         ProblemsError: without the refused changes, the tree has errors.
@@ -233,7 +233,7 @@ def accept_proposal(workspace: Workspace, proposal: Proposal, *, before: str | N
         InputError: the file cannot be written.
     """
     tree = proposed_tree(workspace, proposal)
-    if before is not None and before != hash_of(workspace.path):
+    if before is not None and before != state_of(workspace.path):
         save(workspace.path, tree, before=before)  # raises: nothing goes to the history
     existing = check_text(read_text(workspace.path)).document
     parent = workspace.current(existing.tree) if existing else workspace.store.latest()

@@ -15,7 +15,9 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from treegen.clip.encoders.base import ASSUMED_SCALE
@@ -24,6 +26,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.errors import ModelError
 from treegen.remote.addresses import destination, without_credentials
 from treegen.remote.budget import Budget, Limits, Ticket
+from treegen.remote.deadline import AbandonedError, before_deadline, refuse_if
 from treegen.remote.failures import Failure, explain
 from treegen.remote.litellm import NoKeyError, key_for, load_litellm, price_of
 from treegen.remote.retrying import Retry, call
@@ -196,18 +199,23 @@ class ServiceEncoder:
         size = self._settings.batch or _BATCH
         parts = [items[at : at + size] for at in range(0, len(items), size)]
         failures: list[ModelError] = []
+        unwanted = Event()
 
         def answer(part: list[Any]) -> list[list[float | None]]:
             if failures:  # send no further requests
                 return [[]] * len(part)
             try:
-                return self._request(part, images)
+                return self._request(part, images, unwanted)
             except ModelError as error:
                 failures.append(error)
                 return [[]] * len(part)
 
         with ThreadPoolExecutor(min(_WORKERS, len(parts)) or 1) as pool:
-            rows = [row for part in pool.map(answer, parts) for row in part]
+            try:
+                rows = [row for part in pool.map(answer, parts) for row in part]
+            except BaseException:
+                unwanted.set()  # else the pool would wait for the servers after ctrl+c
+                raise
         widths = {len(row) for row in rows if row} | ({self._width} if self._width else set())
         if len(widths) > 1:
             listed = ", ".join(map(str, sorted(widths)))
@@ -220,22 +228,32 @@ class ServiceEncoder:
         numbers[broken] = nan
         return torch.nn.functional.normalize(numbers, dim=-1), failures[0] if failures else None
 
-    def _request(self, items: list[Any], images: bool) -> list[list[float | None]]:
+    def _request(self, items: list[Any], images: bool, unwanted: Event) -> list[list[float | None]]:
         """Return one vector per item, in order; retry where that may help.
 
         Raises:
             ModelError: refused, a cap is reached, or the reply does not fit the request.
+            AbandonedError: it is unwanted.
         """
-        return call(lambda seconds: self._send(items, images, seconds), self._retry, self._explain)
+        send = partial(self._send, items, images, unwanted)
+        return call(send, self._retry, self._explain, on_pulse=partial(refuse_if, unwanted))
 
-    def _send(self, items: list[Any], images: bool, seconds: float) -> list[list[float | None]]:
+    def _send(self, items: list[Any], images: bool, unwanted: Event, seconds: float) -> list[list[float | None]]:
         tokens = self._estimate(items, images)
         ticket = self._ticket(tokens)
         options = {"api_base": self._settings.api_base} if self._settings.api_base else {}
         try:
-            reply = self._litellm.embedding(
-                model=self.name, input=items, timeout=seconds, max_retries=0, caching=False, **self._key, **options
+            send = partial(
+                self._litellm.embedding,
+                model=self.name,
+                input=items,
+                timeout=seconds,
+                max_retries=0,
+                caching=False,
+                **self._key,
+                **options,
             )
+            reply = before_deadline(send, seconds, unwanted)
         except Exception:
             self._budget.after(ticket)
             raise
@@ -263,7 +281,7 @@ class ServiceEncoder:
         return price_of(self._litellm, self.name, tokens, 0, api_base=self._settings.api_base)
 
     def _explain(self, error: Exception) -> Failure | None:
-        if isinstance(error, ModelError):
+        if isinstance(error, ModelError | AbandonedError):
             return None
         failure = explain(
             error,

@@ -180,7 +180,7 @@ def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[s
         The configuration.
 
     Raises:
-        ModelError: configuration or weights are missing or unreadable.
+        ModelError: configuration or weights are missing or unreadable, or a pipe, device or broken link is among them.
     """
     path = folder / config_name
     if not path.is_file():
@@ -193,6 +193,8 @@ def check_folder(folder: Path, shown: str, config_name: str, weights: Sequence[s
         raise ModelError(f"{path}: not JSON: {error}", "copy the model again") from None
     if not isinstance(config, dict):
         raise ModelError(f"{path}: not a model configuration", "copy the model again")
+    if pipe := next((each for each in folder.rglob("*") if not each.is_file() and not each.is_dir()), None):
+        raise ModelError(f"{pipe}: not a regular file", "copy the model again")  # the libraries would wait for a pipe
     if not any(file for pattern in weights for file in folder.glob(pattern)):
         raise ModelError(f"{shown}: {folder} contains no weights", f"expected one of: {', '.join(weights)}")
     return config

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 
 from treegen.errors import InputError
+from treegen.files import open_regular, refuse_broken_link
 from treegen.llm.chat.interface import Chat, Message, OnText, Reply, ResponseSchema
 from treegen.remote.secrets import scrub
 
@@ -28,6 +29,7 @@ class RecordingChat:
         self._chat, self._path, self._lock = chat, path, Lock()
         try:
             self._check_overwrite()
+            refuse_broken_link(path)
             with path.open("a", encoding="utf-8"):
                 pass
         except OSError as error:
@@ -53,8 +55,8 @@ class RecordingChat:
 
     def _check_overwrite(self) -> None:
         """Allow appending to recordings only."""
-        if not self._path.exists() or not self._path.stat().st_size:
+        if not self._path.exists():
             return
-        with self._path.open(encoding="utf-8", errors="replace") as file:
-            if not file.readline(80).startswith('{"messages"'):
+        with open_regular(self._path) as file:
+            if (line := file.readline(80)) and not line.startswith(b'{"messages"'):
                 raise InputError(f"{self._path} exists and is not a recording", "name another file with --record")

@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
+from treegen.errors import TreegenError
 from treegen.review.context import ReviewContext
 from treegen.review.widgets.confusion import ConfusionPane
 from treegen.review.widgets.feedback import FeedbackPane
@@ -37,8 +38,12 @@ class PaneSwitcher(ContentSwitcher):
     def show(self, context: ReviewContext) -> None:
         """Repaint the pane that is shown."""
         pane: Any = self.visible_content
-        if pane:
+        if not pane:
+            return
+        try:
             pane.show(context)
+        except TreegenError as error:  # a damaged history is no reason to end the review
+            context.complain(error)
 
     @property
     def entry(self) -> Widget:
