@@ -50,11 +50,11 @@ def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choi
             present.append(Choice(name=name, words=f"on this disk; {words}"))
         else:
             absent.append(Choice(name=name, words=f"a download of {size}; {words}"))
-    bundled = Choice(name=BUNDLED_ENCODER, words="on this disk; knows the drawings of the demo and nothing else")
+    bundled = Choice(name=BUNDLED_ENCODER, words="for practice; its score says little about your own pictures")
     if present:
         return [*present, bundled, *absent]
     if reason := probe.unreachable(_PATIENCE, tell):
-        tell(f"{hub_host()} cannot be reached ({reason}): only the CLIP of the demo is on this disk")
+        tell(f"{hub_host()} cannot be reached ({reason}): only the practice CLIP is on this disk")
         return [bundled, *(replace(each, words=f"{each.words}; not without the network") for each in absent)]
     return [absent[0], bundled, *absent[1:]]
 
