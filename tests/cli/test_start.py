@@ -123,7 +123,7 @@ class TestOnATerminal:
         terminal.start(sys.executable, "-m", "treegen", "start", "--messages", "ask.txt", "--answer", "reply.txt")
         terminal.shows("Hints: visual features")  # the pictures are found
         terminal.press("colour, form", "Enter")
-        terminal.shows("Notes: a file of")
+        terminal.shows("Notes: a file that")
         terminal.press("nosuch.json", "Enter")
         terminal.shows("nosuch.json: no such file")
         terminal.press("notes.json", "Enter")
@@ -157,7 +157,7 @@ class TestOnATerminal:
         terminal.start(sys.executable, "-m", "treegen", "start", "--no-review")
         terminal.shows("Hints: visual features")
         terminal.press("Enter")
-        terminal.shows("Notes: a file of")
+        terminal.shows("Notes: a file that")
         terminal.press("Enter")
         terminal.shows("Enter goes on, a letter changes one")
         terminal.press("Enter")

@@ -50,7 +50,7 @@ def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choi
             present.append(Choice(name=name, words=f"on this disk; {words}"))
         else:
             absent.append(Choice(name=name, words=f"a download of {size}; {words}"))
-    bundled = Choice(name=BUNDLED_ENCODER, words="for practice; its score says little about your own pictures")
+    bundled = Choice(name=BUNDLED_ENCODER, words="for practice; says little about your own pictures")
     if present:
         return [*present, bundled, *absent]
     if reason := probe.unreachable(_PATIENCE, tell):

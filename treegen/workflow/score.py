@@ -151,7 +151,7 @@ def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str
         return ()
     return (
         "the bundled CLIP is for practice: its score says little about your own pictures; "
-        "choose a real one with --encoder, or below [encoder] in domain.toml",
+        "choose a real one with --encoder",
     )
 
 
