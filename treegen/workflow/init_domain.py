@@ -215,8 +215,8 @@ def few_images(classes: Sequence[str], counts: Mapping[int, int]) -> str:
 def noun_of(images: Path) -> str:
     """Return what one thing is called by the name of the folder or table, if that is a plural; else `object`.
 
-    A name that only says that there are pictures, or whose, such as `photos`, `train` or `my things`, leaves it to the
-    folder around.
+    A name that only says that there are pictures, such as `photos` or `train`, leaves it to the folder around; one that
+    says whose they are, such as `my pictures`, is no noun.
 
     >>> noun_of(Path("/data/trading_cards")), noun_of(Path("/data/butterflies/photos")), noun_of(Path("/data/set2"))
     ('trading card', 'butterfly', 'object')
@@ -224,7 +224,9 @@ def noun_of(images: Path) -> str:
     place = images.resolve()
     for name in (place.stem, place.parent.name):
         words = name.lower().replace("_", " ").replace("-", " ").split()
-        if not words or words[0] in ("my", "our") or words[-1] in (*USUAL_FOLDERS, *_SAYS_NOTHING):
+        if words and words[0] in ("my", "our"):
+            return "object"
+        if not words or words[-1] in (*USUAL_FOLDERS, *_SAYS_NOTHING):
             continue
         one = singular(words[-1])
         plain = all(word.isascii() and word.isalpha() for word in words)
