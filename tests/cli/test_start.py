@@ -94,13 +94,6 @@ def test_pictures_without_classes_are_refused_before_anything_is_written(run: Ru
     assert not list(place.rglob("domain.toml"))
 
 
-def started(place: Path, *, where: Path, named: str) -> list[Path]:
-    """The folders of trees after `treegen start NAMED --yes` without a terminal, which stops at the chat window."""
-    done = treegen("start", named, "--yes", "--encoder", "bundled", cwd=where)
-    assert done.returncode == 0, done.stderr
-    return sorted(path.parent for path in place.rglob("domain.toml"))
-
-
 def treegen(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "treegen", *arguments]
     return subprocess.run(
@@ -108,10 +101,9 @@ def treegen(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["absolute", "relative", "dot", "table", "inside"])
 def test_a_named_folder_or_table_of_pictures_is_the_pictures_and_its_tree_lies_beside_it(
-    place: Path, kind: str
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Also where another folder of pictures is beside it, and from any current directory."""
     (place / "photos").rename(place / "my pictures")
@@ -135,7 +127,10 @@ def test_a_named_folder_or_table_of_pictures_is_the_pictures_and_its_tree_lies_b
         (place / "my pictures").rename(place / "pictures")
         (place / "begun").mkdir()
         (place / "pictures").rename(place / "begun" / "pictures")
-    assert started(place, where=where, named=named) == [tree]
+    monkeypatch.chdir(where)
+    done = run("start", named, "--yes", "--encoder", "bundled", "--messages", "ask.txt", "--answer", "reply.txt")
+    assert done.code == 0, done.err
+    assert list(place.rglob("domain.toml")) == [tree / "domain.toml"]
     images = tomllib.loads((tree / "domain.toml").read_text(encoding="utf-8"))["images"]
     pictures = {"table": "set.csv", "inside": "begun/pictures"}.get(kind, "my pictures")
     assert (tree / next(iter(images.values()))).resolve() == place / pictures
@@ -180,17 +175,19 @@ def test_commands_to_be_typed_are_quoted_for_the_shell(place: Path) -> None:
 
 
 @pytest.mark.parametrize("flat", [True, False])
-def test_no_other_folder_is_taken_for_a_named_one_whose_pictures_are_not_clear(place: Path, flat: bool) -> None:
+def test_no_other_folder_is_taken_for_a_named_one_whose_pictures_are_not_clear(
+    run: Run, place: Path, flat: bool
+) -> None:
     named = place / "named"
     if flat:
         shutil.copytree(place / "photos" / "Abrosk", named)
     else:
         for name in ("images", "data"):
             shutil.copytree(place / "photos", named / name)
-    done = treegen("start", "named", "--yes", cwd=place)
-    assert done.returncode == 2
-    assert "named: which pictures" in done.stderr
-    assert "--images" in done.stderr
+    done = run("start", "named", "--yes")
+    assert done.code == 2
+    assert "named: which pictures" in done.err
+    assert "--images" in done.err
     assert not list(place.rglob("domain.toml"))
 
 
