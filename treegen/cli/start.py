@@ -22,6 +22,7 @@ _SHOWN: Final = 6  # class names that are listed
 _HINTS: Final = "Hints: visual features that tell the classes apart, with commas"
 _NOTES: Final = "Notes: a file that describes the classes, if you have one"
 _PICTURES: Final = "Your pictures (one folder for each class, or a table)"
+_GO_ON: Final = "Enter goes on, a letter changes one"
 _FOLDER: Final = "Folder for the tree"
 _NOUN: Final = "One thing of it is called (bird, car, mushroom)"
 
@@ -347,7 +348,7 @@ def _confirmed(plan: Plan) -> Plan:
         tell("")
         for line in plan.lines:
             tell(line)
-        letter = click.prompt("Enter goes on, a letter changes one", default="", show_default=False, err=True).strip()
+        letter = click.prompt(_GO_ON, default="", show_default=False, err=True).strip()
         if not letter:
             return plan
         plan = _changed(plan, letter.lower())

@@ -34,6 +34,9 @@ class Choice:
     words: str
 
 
+_MANUAL: Final = Choice(name="manual", words="no key needed: copy the request to a chat window, and the reply back")
+
+
 def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choice]:
     """List encoders: the default first, then the others that are on this disk, then those that have to be downloaded.
 
@@ -61,10 +64,7 @@ def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choi
 
 def model_choices() -> list[Choice]:
     """List language models: those that a key or a server on this machine makes usable, then a chat window."""
-    return [
-        *_models(),
-        Choice(name="manual", words="no key needed: copy the request to a chat window, and the reply back"),
-    ]
+    return [*_models(), _MANUAL]
 
 
 def _models() -> Iterator[Choice]:
