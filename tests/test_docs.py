@@ -70,7 +70,7 @@ def test_the_tutorial_is_run() -> None:
 
 
 def test_the_questions_of_start_are_those_of_the_program() -> None:
-    """The block cannot be run, as it shows pictures that nobody has: it is put together from the program's own words."""
+    """The block cannot be run, as it shows pictures that nobody has: it is made of the program's own words."""
     block = (DOCS / "tutorial.md").read_text(encoding="utf-8").partition("$ treegen start\n")[2].partition("```")[0]
     encoder, download = next(iter(choices._ENCODERS.items()))
     words = f"a download of {download[1]}; {download[2]}"
