@@ -49,7 +49,7 @@ def encodable(text: str) -> str:
 def quoted(*words: object) -> str:
     """Return words of a command as a shell reads them.
 
-    >>> quoted("treegen", "check", Path("my birds/tree.json"))
+    >>> quoted("treegen", "check", "my birds/tree.json")
     "treegen check 'my birds/tree.json'"
     """
     return shlex.join(map(str, words))
