@@ -6,8 +6,9 @@ The first word after the fence is the language; the others say what to do with t
     ```json file=NAME       write the block to this file
     ```toml append=NAME     append it
 
-A line `...` of the output stands for any lines. Words are compared one by one; numbers may differ a little, as they do
-on another machine.
+A line `...` of the output stands for any lines. Words are compared one by one. The numbers of a line with a measurement
+(a decimal, or a size in kB) may differ a little, as they do on another machine; elsewhere they count something, such as
+warnings, and must be the same.
 """
 
 import os
@@ -20,7 +21,8 @@ from typing import Final
 
 _BLOCK: Final = re.compile(r"^```(\w+) (run|(?:file|append)=\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NUMBER: Final = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
-#: How far a number may be from the one that is shown: an image or two in some hundred.
+_MEASURED: Final = re.compile(r"\d\.\d|\d kB")
+#: How far a measured number may be from the one that is shown: an image or two in some hundred.
 _ABSOLUTE, _RELATIVE = 4.0, 0.1
 
 
@@ -82,9 +84,14 @@ def differences(shown: str, printed: str) -> str:
     match = re.fullmatch("".join(map(_pattern, expected)), "".join(lines))
     if match is None:
         return f"shown:\n{shown}\nprinted:\n{printed}"
-    numbers = [number for line in expected if line != "..." for number in _NUMBER.findall(line)]
-    pairs = zip(map(_value, numbers), map(_value, match.groups()), strict=True)
-    far = [(a, b) for a, b in pairs if abs(a - b) > max(_ABSOLUTE, _RELATIVE * abs(a))]
+    numbers = [
+        (_value(number), _MEASURED.search(line) is not None)
+        for line in expected
+        if line != "..."
+        for number in _NUMBER.findall(line)
+    ]
+    pairs = zip(numbers, map(_value, match.groups()), strict=True)
+    far = [(a, b) for (a, measured), b in pairs if abs(a - b) > measured * max(_ABSOLUTE, _RELATIVE * abs(a))]
     return f"numbers that differ, shown and printed: {far}\n{printed}" if far else ""
 
 

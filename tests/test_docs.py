@@ -10,6 +10,8 @@ import pytest
 from tests.browsing import CONTRAST, Opened
 from tests.conftest import ROOT
 from tests.documentation import differences, follow, steps
+from treegen.cli import start
+from treegen.doctor import choices
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -67,6 +69,26 @@ def test_the_tutorial_is_run() -> None:
     assert sum(step.kind == "run" and step.what.startswith("treegen ") for step in tutorial) > 10
 
 
+def test_the_questions_of_start_are_those_of_the_program() -> None:
+    """The block cannot be run, as it shows pictures that nobody has: it is made of the program's own words."""
+    block = (DOCS / "tutorial.md").read_text(encoding="utf-8").partition("$ treegen start\n")[2].partition("```")[0]
+    encoder, download = next(iter(choices._ENCODERS.items()))
+    words = f"a download of {download[1]}; {download[2]}"
+    plan = start.Plan(
+        images=Path("photos"),
+        folder=Path("birds-tree"),
+        noun="bird",
+        hints=(),
+        encoder=choices.Choice(name=encoder, words=words),
+        model=choices._MANUAL,
+        notes=(),
+        encoders=(),
+        models=(),
+    )
+    asked = [f"{start._HINTS} [none]:", f"{start._NOTES} [none]:", "", *plan.lines, f"{start._GO_ON}:"]
+    assert block.splitlines()[1:] == asked
+
+
 @pytest.mark.parametrize(
     ("shown", "printed", "alike"),
     [
@@ -74,11 +96,14 @@ def test_the_tutorial_is_run() -> None:
         ("tree 79.2 %\n", "tree 89.2 %\n", False),
         ("tree 79.2 %\n", "forest 79.2 %\n", False),
         ("one\n", "one\ntwo\n", False),
+        ("0 errors, 3 warnings\n", "0 errors, 4 warnings\n", False),
+        ("wrote x.html: 225 kB, 87 pictures\n", "wrote x.html: 231 kB, 86 pictures\n", True),
+        ("...\n0 errors, 3 warnings\n", "one\n0 errors, 4 warnings\n", False),
         ("...\n", "", True),
         ("", "anything\n", False),
     ],
 )
-def test_words_are_compared_and_numbers_may_differ_a_little(shown: str, printed: str, alike: bool) -> None:
+def test_words_and_counts_are_compared_and_measurements_may_differ(shown: str, printed: str, alike: bool) -> None:
     assert (differences(shown, printed) == "") is alike
 
 

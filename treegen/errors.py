@@ -39,6 +39,14 @@ class ModelError(TreegenError):
 
 
 class WaitingError(ModelError):
-    """Nothing failed: a person has to do the next step. Exit code 0."""
+    """Nothing failed: a person has to do the next step. Exit code 0.
+
+    Attributes:
+        options: what the command needs besides its present arguments when it is run again, as typed in a shell.
+    """
 
     exit_code = 0
+
+    def __init__(self, message: str, tip: str = "", *, options: str = "") -> None:
+        super().__init__(message, tip)
+        self.options = options

@@ -14,6 +14,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Final
 
 from treegen.errors import InputError
+from treegen.text import quoted
 
 MOST_BYTES: Final = 64 * 2**20
 _OPEN_FILES: Final = Path("/proc/self/fd")
@@ -242,7 +243,8 @@ def _changed(path: Path, content: bytes) -> ChangedFileError:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            tip = f"`treegen diff {path} {kept}` compares them, and `treegen merge` joins them"
+            command = quoted("treegen", "diff", path, kept)
+            tip = f"`{command}` compares them, and `treegen merge` joins them"
             message = f"{path} was changed by somebody else in the meantime and is left as it is; the result is in"
             return ChangedFileError(f"{message} {kept}", tip, code="changed")
     raise OSError(errno.EEXIST, "too many results beside it", str(path))

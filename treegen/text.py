@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import unicodedata
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -43,6 +44,15 @@ def show(value: Any) -> str:
 def encodable(text: str) -> str:
     """Replace what UTF-8 cannot encode: halves of surrogate pairs, which JSON can hold as escapes."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def quoted(*words: object) -> str:
+    """Return words of a command as a shell reads them.
+
+    >>> quoted("treegen", "check", "my birds/tree.json")
+    "treegen check 'my birds/tree.json'"
+    """
+    return shlex.join(map(str, words))
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:

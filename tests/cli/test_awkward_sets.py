@@ -259,7 +259,7 @@ def test_blank_lines_before_the_header_are_skipped_and_faults_name_its_line(
     table = tmp_path / "set.csv"
     table.write_text(f"{lines}path;label\n1.png;Wendle\n2.png;Grelm\n", encoding="utf-8", newline="")
     write_domain(tmp_path, 'manifest = "set.csv"')
-    assert "read the headers of 2 of 2 picture files" in run("check", tmp_path).out
+    assert "checked 2 of 2 picture files" in run("check", tmp_path).out
     table.write_text(f"{lines}file;label\n1.png;Wendle\n", encoding="utf-8", newline="")
     assert f'line {lines.count(chr(10)) + 1}: no column "path"' in run("check", tmp_path).out
 
@@ -300,7 +300,7 @@ def test_a_label_of_a_picture_that_is_not_read_gets_no_second_reason(run: Run, t
     others = [("s.emf", b"x" * 99), ("s.cls", b"Grelm"), ("film.mp4", b"x"), ("film.cls", b"Grelm")]
     write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *others])
     done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
-    assert "read the headers of 4 of 5 picture files below set; left out: 1 .emf" in done.out
+    assert "checked 4 of 5 picture files below set; left out: 1 .emf" in done.out
     assert "a label without a picture" not in done.err
     assert 'film: a label of "film.mp4", not of a picture' in done.err
 
@@ -325,7 +325,7 @@ def test_label_files_that_disagree_are_contradictory(run: Run, tmp_path: Path) -
     members = [("a.png", encoded(9)), ("a.cls", b"Grelm"), ("a.label", b"Wendle"), ("a.txt", b"a drawing")]
     write_tar(tmp_path / "set" / "0.tar", [*labelled(range(4)), *members])
     done = run("check", write_domain(tmp_path, 'shards = "set/*.tar"'))
-    assert "read the headers of 4 of 5 picture files below set; left out: 1 with contradictory labels" in done.out
+    assert "checked 4 of 5 picture files below set; left out: 1 with contradictory labels" in done.out
 
 
 @pytest.mark.parametrize("address", ["www.example.org/b.png", "//cdn.example.org/b.png", "s3://a/b.png"])
@@ -368,7 +368,7 @@ def test_headers_of_pictures_in_parquet_are_read(run: Run, tmp_path: Path) -> No
     (tmp_path / "set").mkdir()
     parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "set" / "0.parquet")
     done = run("check", write_domain(tmp_path, 'hf = "set"'))
-    assert "read the headers of 1 of 2 picture files below set; left out: 1 that cannot be read" in done.out
+    assert "checked 1 of 2 picture files below set; left out: 1 that cannot be read" in done.out
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_init_takes_no_folder_beside_splits_with_tables_for_a_class(run: Run, tm
     draw(tmp_path / "set", "holdout/1.png", "holdout/2.png", start=20)
     done = run("init", tmp_path / "new", "--images", tmp_path / "set")
     assert (done.code, "2 classes" in done.out) == (0, True), done.err
-    assert "read the headers of 8 of 10 picture files below ../set; left out: 2 in no class folder" in done.out
+    assert "checked 8 of 10 picture files below ../set; left out: 2 in no class folder" in done.out
 
 
 def test_a_score_without_test_images_says_what_was_left_out(run: Run, tmp_path: Path) -> None:
@@ -436,7 +436,7 @@ def test_init_takes_the_classes_from_the_labels_in_tars(run: Run, tmp_path: Path
     assert f'shards = "{line}"' in text
     assert 'classes = [\n  "Grelm",\n  "Wendle",\n]' in text
     count = 12 if source == "deep" else 6
-    assert f"read the headers of {count} of {count} picture files" in done.out
+    assert f"checked {count} of {count} picture files" in done.out
 
 
 def test_init_of_tars_takes_the_names_beside_them_in_their_order(tmp_path: Path) -> None:

@@ -38,4 +38,4 @@ def test_with_a_network_the_default_is_a_download(offered: Offered) -> None:
 def test_without_a_network_the_default_is_what_is_bundled(offered: Offered) -> None:
     names, lines = offered(reason="no answer")
     assert names == ["bundled", FAST, ACCURATE, LARGE]
-    assert lines == ["huggingface.co cannot be reached (no answer): only the CLIP of the demo is on this disk"]
+    assert lines == ["huggingface.co cannot be reached (no answer): only the practice CLIP is on this disk"]

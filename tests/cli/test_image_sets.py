@@ -349,17 +349,17 @@ def test_every_picture_file_of_an_awkward_set_is_read_or_left_out_for_a_reason(
     assert (reasons(embedded), embedded["found"], embedded["read"]) == (left_out, count, files["read"])
     torn = left_out.get("that cannot be read", 0)
     checked = run("check", tmp_path)
-    assert f"read the headers of {files['read'] + torn} of {count} picture files below set" in checked.out
+    assert f"checked {files['read'] + torn} of {count} picture files below set" in checked.out
     assert json.loads(run("check", tmp_path, "--format", "json").out)[0]["images"]["found"] == count
     looked = json.loads(run("doctor", tmp_path, "--json").out)["findings"][0]
     assert (looked["topic"], looked["state"]) == ("images", "ok")
-    assert f"read the headers of {files['read'] + torn} of {count} picture files below set" in looked["message"]
+    assert f"checked {files['read'] + torn} of {count} picture files below set" in looked["message"]
 
     # init takes other classes than those of the domain, so it reads more or less of the same files
     source = images.split('"')[1]
     made = run("init", tmp_path / "new", "--images", tmp_path / source)
     assert made.code == 0, made.err
-    told = re.search(r"read the headers of (\d+) of (\d+) picture files? below [^;\s]+(?:; left out: (.*))?", made.out)
+    told = re.search(r"checked (\d+) of (\d+) picture files? below [^;\s]+(?:; left out: (.*))?", made.out)
     assert told
     listed = map(int, re.findall(r"(?:^|, )(\d+) ", told[3] or ""))
     assert int(told[2]) == count == int(told[1]) + sum(listed)
@@ -373,7 +373,7 @@ def test_pictures_of_telephones_say_what_reads_them_where_it_is_not_installed(
     domain('folder = "set"')
     real = extras.is_installed
     monkeypatch.setattr("treegen.images.files.is_installed", lambda name: name != "pillow_heif" and real(name))
-    told = "read the headers of 8 of 9 picture files below set; left out: 1 .heic (pip install 'treegen-clip[heif]')"
+    told = "checked 8 of 9 picture files below set; left out: 1 .heic (pip install 'treegen-clip[heif]')"
     assert told in run("check", tmp_path).out
     (tmp_path / "only" / "Wendle").mkdir(parents=True)
     (tmp_path / "only" / "Wendle" / "IMG_1.HEIC").write_bytes(b"")
@@ -403,7 +403,7 @@ def test_once_a_class_is_a_number_numbers_are_names(run: Run, tmp_path: Path, ki
     text = f'name = "coins"\nclasses = ["1", "2", "5"]\n[images]\n{kind} = "{value}"\n'
     (tmp_path / "domain.toml").write_text(text, encoding="utf-8")
     done = run("check", tmp_path)
-    assert "read the headers of 12 of 20 picture files" in done.out
+    assert "checked 12 of 20 picture files" in done.out
     assert "counted from 0" not in done.err
 
 
@@ -455,7 +455,7 @@ def test_near_misses_get_the_line_to_copy_and_it_helps(
     file = tmp_path / "domain.toml"
     lines = 'Wendle = ["Wendel", "wendle"]\nGrelm = ["012.Grelm", "grélm"]\nZandoor = ["n01855672"]'
     file.write_text(f"{file.read_text(encoding='utf-8')}\n[aliases]\n{lines}\n", encoding="utf-8")
-    assert "read the headers of 12 of 12 picture files" in run("check", tree.parent).out
+    assert "checked 12 of 12 picture files" in run("check", tree.parent).out
 
 
 @pytest.mark.parametrize(
@@ -463,8 +463,8 @@ def test_near_misses_get_the_line_to_copy_and_it_helps(
     [
         ("Datei;Tier\na.png;Grelm\n", 'line 1: no column "path" and no column "label"; there are: "Datei", "Tier"'),
         ("Datei;Tier\na.png;Grelm\n", 'columns = {path = "Datei", label = "Tier"}'),
-        ("path\tlabel\na.png\tGrelm\n", "read the headers of 1 of 3 picture files"),
-        ("path;label\na.png;Grelm\n", "read the headers of 1 of 3 picture files"),
+        ("path\tlabel\na.png\tGrelm\n", "checked 1 of 3 picture files"),
+        ("path;label\na.png;Grelm\n", "checked 1 of 3 picture files"),
         ("path,label,path\na.png,Grelm,b.png\n", 'line 1: two columns are named "path"'),
         ("a.png,Grelm\nb.png,Grelm\n", "the first line must name the columns, such as path,label"),
         ("path,label\nsub\\none.png,Grelm\n", "write the paths with /"),
@@ -493,7 +493,7 @@ def test_ids_of_which_several_pictures_have_the_name_are_not_guessed(
     draw(tmp_path, "a/7.png", "b/7.png", "8.jpg")
     (tmp_path / "set.csv").write_text("path,label\n7,Grelm\n8,Grelm\na/7,Wendle\n", encoding="utf-8")
     domain('manifest = "set.csv"')
-    assert "read the headers of 2 of 3 picture files below .; left out: 1 in no table" in run("check", tmp_path).out
+    assert "checked 2 of 3 picture files; left out: 1 in no table" in run("check", tmp_path).out
 
 
 def test_a_missing_folder_is_found_before_a_model_is_asked(run: Run, tmp_path: Path, answer: Path) -> None:
@@ -528,7 +528,7 @@ def test_init_takes_the_class_folders_and_not_the_splits_for_classes(run: Run, t
     for folder in ("plain", "hub", "below"):
         done = run("init", tmp_path / f"{folder}-domain", "--images", tmp_path / folder)
         assert done.code == 0, done.err
-        assert f"read the headers of 4 of 4 picture files below ../{folder}" in done.out
+        assert f"checked 4 of 4 picture files below ../{folder}" in done.out
         text = (tmp_path / f"{folder}-domain" / "domain.toml").read_text(encoding="utf-8")
         assert 'classes = [\n  "Eel",\n  "Newt",\n]' in text
 
@@ -555,7 +555,7 @@ def test_init_takes_the_classes_from_a_table(run: Run, tmp_path: Path, name: str
     assert 'classes = [\n  "Eel",\n  "Newt",\n]' in written
     listed = text.count(".png")
     left_out = "; left out: 1 in no table" if listed == 2 else ""
-    assert f"read the headers of {listed} of 3 picture files below ../set{left_out}" in done.out
+    assert f"checked {listed} of 3 picture files below ../set{left_out}" in done.out
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 """`treegen start`: from pictures to a scored tree in one command, with questions on a terminal and without."""
 
 import json
+import re
+import shlex
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -91,6 +94,103 @@ def test_pictures_without_classes_are_refused_before_anything_is_written(run: Ru
     assert not list(place.rglob("domain.toml"))
 
 
+def treegen(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "treegen", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL, timeout=300
+    )
+
+
+@pytest.mark.parametrize("kind", ["absolute", "relative", "dot", "table", "inside"])
+def test_a_named_folder_or_table_of_pictures_is_the_pictures_and_its_tree_lies_beside_it(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Also where another folder of pictures is beside it, and from any current directory."""
+    (place / "photos").rename(place / "my pictures")
+    for name in ("Abrosk", "Grelm"):
+        shutil.copytree(place / "my pictures" / name, place / "my pics" / name)
+    (elsewhere := place / "else where").mkdir()
+    where, named, tree = {
+        "absolute": (elsewhere, str(place / "my pictures"), place / "my-pictures-tree"),
+        "relative": (elsewhere, "../my pictures", place / "my-pictures-tree"),
+        "dot": (place / "my pictures", ".", place / "my-pictures-tree"),
+        "table": (place, "set.csv", place / "set-tree"),
+        "inside": (place, "begun", place / "begun"),
+    }[kind]
+    rows = [
+        f"my pictures/{name}/{file.name},{name}"
+        for name in ("Abrosk", "Grelm")
+        for file in (place / "my pictures" / name).iterdir()
+    ]
+    (place / "set.csv").write_text("\n".join(["path,label", *rows, ""]), encoding="utf-8")
+    if kind == "inside":
+        (place / "my pictures").rename(place / "pictures")
+        (place / "begun").mkdir()
+        (place / "pictures").rename(place / "begun" / "pictures")
+    monkeypatch.chdir(where)
+    done = run("start", named, "--yes", "--encoder", "bundled", "--messages", "ask.txt", "--answer", "reply.txt")
+    assert done.code == 0, done.err
+    assert list(place.rglob("domain.toml")) == [tree / "domain.toml"]
+    images = tomllib.loads((tree / "domain.toml").read_text(encoding="utf-8"))["images"]
+    pictures = {"table": "set.csv", "inside": "begun/pictures"}.get(kind, "my pictures")
+    assert (tree / next(iter(images.values()))).resolve() == place / pictures
+
+
+@pytest.mark.slow
+def test_without_a_terminal_the_last_line_says_that_nothing_is_scored_and_what_goes_on(place: Path) -> None:
+    """The pictures and the folder have lines of their own; the exit code is that of `draft`."""
+    (place / "photos").rename(place / "my pictures")
+    done = treegen("start", "my pictures", "--yes", "--encoder", "bundled", cwd=place)
+    lines = done.stderr.splitlines()
+    assert {"pictures: my pictures", "folder for the tree: my-pictures-tree"} <= {*lines}
+    assert lines[-1].strip() == (
+        "nothing is scored yet; with the reply, `treegen start my-pictures-tree --answer FILE` goes on"
+    )
+    drafted = treegen("draft", "my-pictures-tree", "--messages", "my-pictures-tree/request.txt", cwd=place)
+    assert done.returncode == drafted.returncode == 0
+    command = lines[-1].split("`")[1].replace("FILE", "'my reply.txt'")
+    (place / "my reply.txt").write_text(json.dumps({**json.loads(TREE), "domain": "my-pictures-tree"}), "utf-8")
+    went_on = treegen(*shlex.split(command)[1:], cwd=place)
+    assert went_on.returncode == 0, went_on.stderr
+    assert "Right on" in went_on.stdout
+
+
+@pytest.mark.slow
+def test_commands_to_be_typed_are_quoted_for_the_shell(place: Path) -> None:
+    """Those that a command prints between backticks and that name a file, in a folder whose name has a space."""
+    folder = place / "my trees"
+    made = treegen("init", "my trees", "--images", "photos", "--encoder", "bundled", "--model", "manual", cwd=place)
+    (folder / "reply.txt").write_text(json.dumps({**json.loads(TREE), "domain": "my trees"}), encoding="utf-8")
+    scored = treegen("start", "my trees", "--answer", "my trees/reply.txt", cwd=place)
+    unknown = treegen("restore", "my trees/tree.json", cwd=place)
+    (folder / "tree.json").unlink()
+    absent = treegen("score", "my trees", cwd=place)
+    printed = [done.stdout + done.stderr for done in (made, scored, unknown, absent)]
+    for text in printed:
+        commands = [each for each in re.findall("`(treegen [^`]*)`", text) if "my" in each]
+        assert commands, text
+        for command in commands:
+            words = shlex.split(command)
+            assert {"my trees", "my trees/tree.json"} & {*words}, command
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_no_other_folder_is_taken_for_a_named_one_whose_pictures_are_not_clear(
+    run: Run, place: Path, flat: bool
+) -> None:
+    named = place / "named"
+    if flat:
+        shutil.copytree(place / "photos" / "Abrosk", named)
+    else:
+        for name in ("images", "data"):
+            shutil.copytree(place / "photos", named / name)
+    done = run("start", "named", "--yes")
+    assert done.code == 2
+    assert "named: which pictures" in done.err
+    assert "--images" in done.err
+    assert not list(place.rglob("domain.toml"))
+
+
 @pytest.mark.litellm
 def test_a_key_in_the_environment_makes_its_provider_the_default(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
@@ -123,7 +223,7 @@ class TestOnATerminal:
         terminal.start(sys.executable, "-m", "treegen", "start", "--messages", "ask.txt", "--answer", "reply.txt")
         terminal.shows("Hints: visual features")  # the pictures are found
         terminal.press("colour, form", "Enter")
-        terminal.shows("Notes: a file of")
+        terminal.shows("Notes: a file that")
         terminal.press("nosuch.json", "Enter")
         terminal.shows("nosuch.json: no such file")
         terminal.press("notes.json", "Enter")
@@ -157,7 +257,7 @@ class TestOnATerminal:
         terminal.start(sys.executable, "-m", "treegen", "start", "--no-review")
         terminal.shows("Hints: visual features")
         terminal.press("Enter")
-        terminal.shows("Notes: a file of")
+        terminal.shows("Notes: a file that")
         terminal.press("Enter")
         terminal.shows("Enter goes on, a letter changes one")
         terminal.press("Enter")
@@ -168,3 +268,21 @@ class TestOnATerminal:
         assert "test split" in screen
         assert screen.count("next:") == 1
         assert screen.index("next:") > screen.index("test split")
+
+    def test_an_empty_answer_and_a_wrong_one_say_what_is_needed(self, place: Path, terminal: Terminal) -> None:
+        """Nothing is offered in place of a named folder whose pictures are not sorted."""
+        shutil.copytree(place / "photos" / "Abrosk", place / "flat")
+        terminal.start(sys.executable, "-m", "treegen", "start", "flat")
+        screen = terminal.shows("Your pictures (one folder for each class, or a table):")
+        assert "flat: which pictures in it are meant is not clear" in screen
+        terminal.press("Enter")
+        terminal.shows("type the path of a folder that holds one folder of pictures for each class")
+        terminal.press("nosuch", "Enter")
+        terminal.shows("nosuch: no such folder")
+        terminal.press("photos", "Enter")
+        terminal.shows("Hints: visual features")
+        terminal.press("Enter")
+        terminal.shows("Notes: a file that")
+        terminal.press("Enter")
+        screen = terminal.shows("Enter goes on, a letter changes one")
+        assert "     pictures photos\n  f  folder   " in screen

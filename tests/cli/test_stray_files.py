@@ -280,7 +280,7 @@ def test_init_of_a_table_whose_files_are_elsewhere_takes_their_folder(run: Run, 
     done = run("init", tmp_path / "one", "--images", tmp_path / "set.csv")
     assert "`folder` below [images] names another folder; or `treegen init` with --image-folder DIR" in done.err
     done = run("init", tmp_path / "two", "--images", tmp_path / "set.csv", "--image-folder", tmp_path / "photos")
-    assert "read the headers of 6 of 6 picture files below ../photos" in done.out
+    assert "checked 6 of 6 picture files below ../photos" in done.out
     done = run("init", tmp_path / "three", "--images", tmp_path / "photos", "--image-folder", tmp_path)
     assert (done.code, "--image-folder belongs to a table" in done.err) == (2, True)
 

@@ -27,7 +27,7 @@ _HANGS: Final = 1800  # seconds
 _STDERR: Final = os.dup(2)  # which stays where it is while a command's own is caught
 _EXIT_CODES: Final = (0, 1, 2, 3)
 _SENTENCE: Final = re.compile(
-    r"read (the headers of )?(\d+) of (\d+) picture files? below .*?(?:; left out: (.*))?$", re.M
+    r"(?:^|[ ;])(read|checked) (\d+) of (\d+) picture files?(?: below .*?)?(?:; left out: (.*))?$", re.M
 )
 _COUNTED: Final = re.compile(r"(?:^|, )(\d+) (?=[a-z.(])")
 #: what a message has only if nobody wrote it

@@ -33,7 +33,7 @@ def test_nor_does_the_installed_program(tmp_path: Path) -> None:
         (0, "", "note: a\nnote: a\n", "a note twice"),
         (0, "name \x1b[31m\n", "", "stdout has the control character '\\x1b'"),
         (0, "read 2 of 4 picture files below x; left out: 1 .svg\n", "", "the parts do not add up"),
-        (0, "read the headers of 2 of 3 picture files below x; left out: 1 .svg\n", "", ""),
+        (0, "checked 2 of 3 picture files below x; left out: 1 .svg\n", "", ""),
         (2, "", "error: x: no such file\n  check the name\n", ""),
     ],
 )

@@ -24,7 +24,7 @@ def score(*, baseline: float = 0.0, parent: float | None = None, difference: flo
 def test_accuracy_n_paired_test_and_the_weakest_are_in_it() -> None:
     assert verdict(score()) == (
         "Right on 82.8 % of 320 test images, 74.7 points above the class names (p < 0.0001); "
-        "weakest on dev: group size (59 % of 80), class Wren (55 % of 20)"
+        "weakest on dev images: question size (59 % of 80 right), class Wren (55 % of 20 right)"
     )
 
 

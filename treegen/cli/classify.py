@@ -50,6 +50,7 @@ def command(
 
     from treegen.cli.output import complain, percent, print_json, say, tell
     from treegen.errors import InputError
+    from treegen.text import quoted
     from treegen.workflow.classify import classify_images
 
     workspace = open_workspace(tree, domain_path, encoder)
@@ -66,7 +67,8 @@ def command(
         print_json([{key: value for key, value in each.items() if key != "look" or value} for each in plain])
     for result in results:
         if result.failure:
-            tip = f"`treegen embed {result.path} --tree {tree.path} -o OUT` labels all pictures of a folder"
+            command = quoted("treegen", "embed", result.path, "--tree", tree.path, "-o", "OUT")
+            tip = f"`{command}` labels all pictures of a folder"
             complain(f"{result.path}: {result.failure}", tip if result.path.is_dir() else "")
         elif not as_json:
             _show(result, top or _TOP)

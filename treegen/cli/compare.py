@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH, EncoderChoice, domain_option, open_workspace
+from treegen.cli.output import Table, fits, interval, percent
 
 if TYPE_CHECKING:
-    from treegen.report.comparison import ComparisonDocument
+    from collections.abc import Iterator, Sequence
+
+    from treegen.report.comparison import ComparisonDocument, Part
 
 
 @click.command("compare")
@@ -75,27 +78,62 @@ def _home(trees: tuple[str, ...]) -> Path:
 
 
 def _show(comparison: "ComparisonDocument") -> None:
-    from treegen.cli.output import interval, percent, say, table
+    from treegen.cli.output import say
     from treegen.report.comparison import entry_label, shared_images, summary
-    from treegen.text import p_value
-    from treegen.workflow.verdict import paired_points
 
+    entries = comparison["entries"]
+    labels = [entry_label(comparison, number) for number in range(len(entries))]
+    if not all(fits(layouts[-1]) for layouts in _tables(comparison, labels)):
+        short = [f"({number})" for number in range(1, len(entries) + 1)]
+        for number, label in zip(short, labels, strict=True):
+            say(f"{number} {label}")
+        say()
+        labels = short
+    accuracies, *others = [next(filter(fits, layouts), layouts[-1]) for layouts in _tables(comparison, labels)]
+    accuracies.print()
+    say(f"chance: {percent(1 / comparison['classes'])}")
+    for each in others:
+        say()
+        each.print()
+    say()
+    n, changed = entries[0]["dev"]["n"], len(comparison["changed"])
+    say(f"{changed} of {n} dev images {'is' if changed == 1 else 'are'} not classified alike; --json lists all")
+    if sentence := shared_images(comparison):
+        say(sentence)
+    say(summary(comparison))
+
+
+def _tables(comparison: "ComparisonDocument", labels: "Sequence[str]") -> "list[list[Table]]":
+    """Return each table in its layouts, the widest first: a narrow terminal gets fewer columns, not broken words."""
+    parts = (("class", comparison["per_class"]), ("group", comparison["per_group"]))
+    return [_accuracies(comparison, labels), _tests(comparison, labels), *(_parts(*part, labels) for part in parts)]
+
+
+def _accuracies(comparison: "ComparisonDocument", labels: "Sequence[str]") -> "list[Table]":
     split, entries = comparison["split"], comparison["entries"]
     shares = [(entry["test"], entry["test_baseline"]) for entry in entries]
     if split == "dev":
         shares = [(entry["dev"], entry["dev_baseline"]) for entry in entries]
     rows = [
-        (entry_label(comparison, i), percent(s["accuracy"]), interval(s["interval"]), s["n"], percent(b["accuracy"]))
-        for i, (s, b) in enumerate(shares)
+        (label, percent(s["accuracy"]), interval(s["interval"]), s["n"], percent(b["accuracy"]))
+        for label, (s, b) in zip(labels, shares, strict=True)
         if s and b
     ]
-    table((f"tree ({split} split)", "accuracy", "95 % interval", "n", "names alone"), rows, right=(1, 2, 3, 4))
-    say(f"chance: {percent(1 / comparison['classes'])}")
-    say()
-    tests = [
+    head = (f"tree ({split} split)", "accuracy", "95 % interval", "n", "names alone")
+    return [
+        Table(head=head, rows=rows, right=(1, 2, 3, 4)),
+        Table(head=head[:4], rows=[row[:4] for row in rows], right=(1, 2, 3)),
+    ]
+
+
+def _tests(comparison: "ComparisonDocument", labels: "Sequence[str]") -> "list[Table]":
+    from treegen.text import p_value, points
+
+    first, split = comparison["pairs"][0], comparison["split"]
+    rows = [
         (
-            f"{entry_label(comparison, pair['first'])} against {entry_label(comparison, pair['second'])}",
-            paired_points(pair, "", "none"),
+            f"{labels[pair['first']]} against {labels[pair['second']]}",
+            points(pair["difference"]),
             pair["wins"],
             pair["losses"],
             p_value(pair["p_holm"]),
@@ -103,27 +141,41 @@ def _show(comparison: "ComparisonDocument") -> None:
         )
         for pair in comparison["pairs"]
     ]
-    first = comparison["pairs"][0]
     name = f"{'Sign-flip test of clusters' if 'clusters' in first else 'McNemar'} ({split} split, n = {first['n']})"
-    table((name, "points", "won", "lost", "p (Holm)", ""), tests, right=(1, 2, 3))
-    for kind, parts in (("class", comparison["per_class"]), ("group", comparison["per_group"])):
-        say()
+    head = (name, "points", "won", "lost", "p (Holm)", "")
+    return [Table(head=head[:n], rows=[row[:n] for row in rows], right=(1, 2, 3)) for n in (6, 5)]
+
+
+def _parts(kind: str, parts: "Sequence[Part]", labels: "Sequence[str]") -> "list[Table]":
+    """Return the table of classes or groups: with intervals, counts and p-values, without intervals, with no counts."""
+    layouts = []
+    for columns in (("share", "interval", "n", "p"), ("share", "n", "p"), ("share", "p"), ("share",)):
         head = [f"{kind} (dev split)"]
-        for number in range(len(entries)):
-            head += [entry_label(comparison, number), "95 % interval", "n"] + (["points (p, Holm)"] if number else [])
-        lines = []
-        for part in parts:
-            cells: list[object] = [part["name"]]
-            for number, (share, test) in enumerate(zip(part["shares"], part["against"], strict=True)):
-                cells += [percent(share["accuracy"]), interval(share["interval"]), share["n"]] if share else ["-"] * 3
-                cells += [f"{paired_points(test, '', 'none')} ({p_value(test['p_holm'])})" if test else "-"] * bool(
-                    number
-                )
-            lines.append(cells)
-        table(head, lines, right=range(1, len(head)))
-    say()
-    n, changed = entries[0]["dev"]["n"], len(comparison["changed"])
-    say(f"{changed} of {n} dev images {'is' if changed == 1 else 'are'} not classified alike; --json lists all")
-    if sentence := shared_images(comparison):
-        say(sentence)
-    say(summary(comparison))
+        for number, label in enumerate(labels):
+            titles = {"share": label, "interval": "95 % interval", "n": "n"}
+            head += [title for column, title in titles.items() if column in columns]
+            head += [("points (p, Holm)" if "p" in columns else "points")] * bool(number)
+        rows = [[part["name"], *(cell for cells in _cells(part) for cell in _chosen(cells, columns))] for part in parts]
+        layouts.append(Table(head=head, rows=rows, right=range(1, len(head))))
+    return layouts
+
+
+def _cells(part: "Part") -> "Iterator[dict[str, object]]":
+    """Yield the cells of a part for each entry by column: those of its share, and the test against the first entry."""
+    from treegen.text import p_value, points
+
+    for number, (share, test) in enumerate(zip(part["shares"], part["against"], strict=True)):
+        cells: dict[str, object] = {"share": "-", "interval": "-", "n": "-"}
+        if share:
+            cells = {"share": percent(share["accuracy"]), "interval": interval(share["interval"]), "n": share["n"]}
+        if number:
+            cells["points"] = points(test["difference"]) if test else "-"
+            cells["p"] = f" ({p_value(test['p_holm'])})" if test else ""
+        yield cells
+
+
+def _chosen(cells: "dict[str, object]", columns: "Sequence[str]") -> "Iterator[object]":
+    """Yield the cells of the columns; the points are always one, with p in the same cell."""
+    yield from (cells[name] for name in ("share", "interval", "n") if name in columns)
+    if "points" in cells:
+        yield f"{cells['points']}{cells['p'] if 'p' in columns else ''}"

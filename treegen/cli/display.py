@@ -120,7 +120,7 @@ def show_score(score: Score, *, groups: bool = False, full: bool = False) -> Non
     if "rules" in score:
         show_rules(score["rules"])
     say()
-    _show_conditions(score)
+    _show_conditions(score, full=full)
     if groups or full:
         say()
         show_diagnosis(score["dev"], groups=groups, full=full)
@@ -138,16 +138,17 @@ def show_dev(score: Score) -> None:
         say(f"the rule {score['decision_rule']} was fitted to these images, so its accuracy here is optimistic")
 
 
-def _show_conditions(score: Score) -> None:
-    """Print encoder and images, what was left out, and how often the test split was evaluated."""
+def _show_conditions(score: Score, *, full: bool) -> None:
+    """Print encoder and images, what was left out, and how often the test split was evaluated; in full its numerics."""
     encoder, images = score["encoder"], score["images"]
     rule = "" if score["decision_rule"] == "mean" else f", decision rule {score['decision_rule']}"
     if compute := score.get("compute"):
         adapted = f", {compute['adapt']}" if "adapt" in compute else ""
         rule += f", {compute['views']} views by {compute['join']}{adapted}"
+    numerics = f" ({encoder['precision']}, logit scale {encoder['logit_scale']:.2f})" if full else ""
     say(
-        f"{score['domain']}: {encoder['name']} on {encoder['device']} ({encoder['precision']}, logit scale "
-        f"{encoder['logit_scale']:.2f}), {images['test']} test and {images['dev']} dev images{rule}"
+        f"{score['domain']}: {encoder['name']} on {encoder['device']}{numerics}, "
+        f"{images['test']} test and {images['dev']} dev images{rule}"
     )
     say(scope_sentence(score))
     if files := images.get("files"):

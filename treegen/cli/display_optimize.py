@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from treegen.cli.output import interval, percent, print_line, say, table, tell
-from treegen.text import counted
+from treegen.text import counted, quoted
 from treegen.workflow.verdict import paired_points
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ def show_automatic(result: "Automatic", tree: Path, written: Path | None, *, pro
     if written:
         say(f"wrote {written}")
     elif result.changed and not proposed:
-        tell(f"not saved: --apply, -o FILE or --propose do; revision {result.revision} has it (`treegen log {tree}`)")
+        log = f"`treegen log {quoted(tree)}`"
+        tell(f"not saved: --apply, -o FILE or --propose do; revision {result.revision} has it ({log})")
 
 
 def _counts(result: "Automatic") -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH
-from treegen.text import counted
+from treegen.text import counted, quoted
 
 if TYPE_CHECKING:
     from treegen.exchange.importing import ImportResult
@@ -67,4 +67,4 @@ def _show(result: "ImportResult", as_json: bool) -> None:
     tree = result.tree
     say(f"wrote {result.path}: {size_of(tree)}, revision {result.revision.id}")
     if errors:
-        tell(f"{counted(errors, 'error')} to repair: edit {result.path}, then `treegen check {result.path}`")
+        tell(f"{counted(errors, 'error')} to repair: edit {result.path}, then `treegen check {quoted(result.path)}`")

@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Write a commented domain.toml to DIR from a class list, an image folder, or both."""
     from treegen.cli.output import say, tell
-    from treegen.text import counted
+    from treegen.text import counted, quoted
     from treegen.workflow.init_domain import write_domain
 
     written = write_domain(
@@ -55,4 +55,4 @@ def command(
     if is_step():
         return
     chosen = "" if model else " --model NAME"
-    tell(f"next: edit it, then `treegen draft {folder}{chosen}`")
+    tell(f"next: edit it, then `treegen draft {quoted(folder)}{chosen}`")

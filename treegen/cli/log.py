@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from treegen.cli.options import TreeType
 from treegen.clip.metrics.accuracy import beyond_error
 from treegen.history.score_document import Score, as_tested
-from treegen.text import counted, p_value
+from treegen.text import counted, p_value, quoted
 from treegen.workflow.luck import luck_words
 from treegen.workflow.verdict import NO_DIFFERENCE, paired_points
 
@@ -79,7 +79,8 @@ def _chosen(store: "Store", tree: "TreeName") -> "tuple[list[Revision], list[Cal
     number = int(tree.revision) if tree.revision.isdecimal() else None
     named = store.revision(number) if number else store.find_revision(digest_of(tree_of(text, tree.text)))
     if named is None:
-        raise InputError(f"{tree.text}: this content is not in the history", f"`treegen log {tree.path}` lists it")
+        tip = f"`treegen log {quoted(tree.path)}` lists it"
+        raise InputError(f"{tree.text}: this content is not in the history", tip)
     return [named], [call for call in calls if call.revision == named.id]
 
 

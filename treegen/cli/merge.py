@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treegen.cli.options import PATH
-from treegen.text import counted
+from treegen.text import counted, quoted
 
 if TYPE_CHECKING:
     from treegen.tree.merge.three_way import MergeResult
@@ -79,7 +79,7 @@ def _report(merged: "MergeResult", name: str) -> None:
     show_problems(merged.problems, name, err=True)
     if merged.tree.conflicts:
         count = counted(len(merged.tree.conflicts), "conflict")
-        tell(f"{name}: {count}; `treegen resolve {name}` lists and resolves them")
+        tell(f"{name}: {count}; `treegen resolve {quoted(name)}` lists and resolves them")
     elif merged.problems:
         tell(f"{name}: merged, but has errors that neither side had; fix them before you commit")
 
@@ -103,7 +103,7 @@ def _merge_texts(sides: dict[str, str], name: str, error: Exception) -> None:
     tell(_with_side_names(str(error), sides, name))
     if 0 <= merged.code < 128:
         ours.write_bytes(merged.out)
-        tell(f"{name}: merged line by line instead; answers may be wrong: read it, then `treegen check {name}`")
+        tell(f"{name}: merged line by line instead; answers may be wrong: read it, then `treegen check {quoted(name)}`")
     else:
         tell(
             f"{name}: git cannot merge it line by line either, so ours is unchanged; "

@@ -15,7 +15,7 @@ from treegen.cli.options import (
     llm_options,
     open_workspace,
 )
-from treegen.text import counted
+from treegen.text import counted, quoted
 
 if TYPE_CHECKING:
     from treegen.optimize.automatic import Options
@@ -188,7 +188,7 @@ def _write(
         return written
     if propose:
         count = propose_result(workspace, seed, tree, locks)
-        tell(f"proposed {counted(count, 'change')}: `treegen review {workspace.path}` shows them one by one")
+        tell(f"proposed {counted(count, 'change')}: `treegen review {quoted(workspace.path)}` shows them one by one")
     return None
 
 
@@ -216,7 +216,7 @@ def _show(result: "Optimized", tree: Path, written: Path | None, *, proposed: bo
     if written:
         say(f"wrote {written}")
     elif search.steps and not proposed:
-        tell(f"nothing saved: use --apply or -o FILE; revision {result.revision} has it (`treegen log {tree}`)")
+        tell(f"nothing saved: use --apply or -o FILE; revision {result.revision} has it (`treegen log {quoted(tree)}`)")
 
 
 def _half(half: "Half") -> str:

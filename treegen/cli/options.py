@@ -66,6 +66,7 @@ class TreeFileType(TreeType):
             ProblemsError: it is empty or damaged, and `broken` is not set.
         """
         from treegen.errors import InputError
+        from treegen.text import quoted
         from treegen.vcs.tree_names import locate_tree, refuse_other_kinds
         from treegen.vcs.versions import refuse_unreadable
 
@@ -73,7 +74,7 @@ class TreeFileType(TreeType):
             return value
         tree = locate_tree(value)
         if not tree.is_file:
-            tip = f"name the file; `treegen restore {tree.text}` writes a revision to it first"
+            tip = f"name the file; `treegen restore {quoted(tree.text)}` writes a revision to it first"
             raise InputError(f"{tree.text}: this command works on the file, not on a revision", tip)
         refuse_other_kinds(tree.path)
         if not self._broken:

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -119,6 +120,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Seque
     title, *lines = table_lines(head, rows, right=right)
     for line in (click.style(title, bold=True), *lines):
         click.echo(line, color=colour_setting())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Columns to print; those with an index in `right` are right-aligned."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    right: Sequence[int] = ()
+
+    def print(self) -> None:
+        """Print it on stdout."""
+        table(self.head, self.rows, right=self.right)
+
+
+def fits(each: Table) -> bool:
+    """Whether a table is no wider than the terminal; what is not one takes any."""
+    from rich.cells import cell_len
+
+    width = _columns(sys.stdout)
+    return not width or max(map(cell_len, table_lines(each.head, each.rows, right=each.right))) <= width
 
 
 def table_lines(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[int] = ()) -> list[str]:

@@ -1,5 +1,6 @@
 """`treegen start`."""
 
+import os
 import re
 import sys
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ import click
 
 from treegen.cli.options import PATH, EncoderChoice, encoder_options
 from treegen.cli.steps import run_step
-from treegen.text import counted, show
+from treegen.text import counted, quoted, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 6  # class names that are listed
 _HINTS: Final = "Hints: visual features that tell the classes apart, with commas"
-_NOTES: Final = "Notes: a file of what is known of each class and a language model may not know"
+_NOTES: Final = "Notes: a file that describes the classes, if you have one"
+_PICTURES: Final = "Your pictures (one folder for each class, or a table)"
+_GO_ON: Final = "Enter goes on, a letter changes one"
 _FOLDER: Final = "Folder for the tree"
 _NOUN: Final = "One thing of it is called (bird, car, mushroom)"
 
@@ -28,7 +31,7 @@ _NOUN: Final = "One thing of it is called (bird, car, mushroom)"
 class StartOptions:
     """The command's own arguments and options; `None` is asked on a terminal."""
 
-    folder: Path | None
+    named: Path | None
     images: Path | None
     noun: str | None
     hints: tuple[str, ...]
@@ -76,6 +79,7 @@ class Plan:
     def lines(self) -> list[str]:
         """Each part with the letter that changes it."""
         return [
+            f"     pictures {self.images}",
             f"  f  folder   {self.folder}",
             f"  n  noun     {self.noun}",
             f"  c  CLIP     {self.encoder.name}: {self.encoder.words}",
@@ -91,7 +95,7 @@ class Plan:
 
 
 @click.command("start")
-@click.argument("folder", type=PATH, required=False, metavar="[DIR]")
+@click.argument("named", type=PATH, required=False, metavar="[DIR]")
 @click.option("--images", type=PATH, metavar="PATH", help="One folder of images for each class, or a table.")
 @click.option(
     "--noun", metavar="NOUN", help="What one thing of it is called: bird for a folder birds, else object by default."
@@ -107,7 +111,10 @@ class Plan:
 @click.option("--review/--no-review", default=None, help="Open the review at the end, or do not; asked by default.")
 @encoder_options
 def command(encoder: EncoderChoice, **values: Any) -> None:
-    """Make a scored tree from your pictures: ask a few questions, write DIR/domain.toml, draft, score, open the review.
+    """Make a scored tree from your pictures: ask a few questions, write domain.toml, draft, score, open the review.
+
+    DIR is your pictures, one folder for each class or a table: the tree's folder is then made beside them. Or it is the
+    tree's folder, new or begun.
 
     Each question has a default and an option, so that it runs without a terminal too. Run it again to continue where it
     stopped: what exists already is not made again.
@@ -119,8 +126,7 @@ def command(encoder: EncoderChoice, **values: Any) -> None:
 
     options = StartOptions(**values)
     require("clip")
-    images = None if options.folder and (options.folder / FILE_NAME).exists() else _images(options)
-    folder = options.folder or _folder(images)
+    images, folder = _places(options)
     if (folder / FILE_NAME).exists():
         say(f"continuing with {folder / FILE_NAME}")
         if encoder.name:
@@ -134,12 +140,31 @@ def command(encoder: EncoderChoice, **values: Any) -> None:
     if tree.exists():
         run_step("CLIP scores the tree.", ["score", str(tree), *encoder.arguments])
     else:
-        arguments = ["draft", str(folder), *options.llm_arguments(folder), *encoder.arguments]
-        run_step("A language model drafts the tree; CLIP scores it.", arguments)
+        _draft(options, folder, encoder)
     if opened := _opens_review(options):
         run_step("The review: `?` lists the keys, q leaves.", ["review", str(tree)])
-    corrects = "" if opened else f"`treegen review {tree}` corrects it, "
-    say(f"\nnext: {corrects}`treegen report {tree} -o report.html` shows it to others")
+    corrects = "" if opened else f"`treegen review {quoted(tree)}` corrects it, "
+    say(f"\nnext: {corrects}`treegen report {quoted(tree)} -o report.html` shows it to others")
+
+
+def _draft(options: StartOptions, folder: Path, encoder: EncoderChoice) -> None:
+    """Draft and score the tree.
+
+    Raises:
+        WaitingError: a person has to fetch a reply; its last line is the command that goes on.
+    """
+    from treegen.errors import WaitingError
+
+    arguments = ["draft", str(folder), *options.llm_arguments(folder), *encoder.arguments]
+    try:
+        run_step("A language model drafts the tree; CLIP scores it.", arguments)
+    except WaitingError as waiting:
+        again = ["treegen", "start", str(folder), *(["--messages", str(options.messages)] if options.messages else [])]
+        again += [word for file in options.notes for word in ("--notes", str(file))]
+        command = f"{quoted(*again)} {waiting.options}".strip()
+        raise WaitingError(
+            f"{waiting.message}\n  {waiting.tip}", f"nothing is scored yet; with the reply, `{command}` goes on"
+        ) from None
 
 
 def _keep_encoder(file: Path, name: str) -> None:
@@ -183,31 +208,91 @@ def _plan(options: StartOptions, encoder: EncoderChoice, images: Path, folder: P
     if options.asks:
         plan = _confirmed(plan)
         if notes:
-            tell(f"(`--notes {notes[0]}` gives them again, should you continue later)")
+            tell(f"(`--notes {quoted(notes[0])}` gives them again, should you continue later)")
+    else:
+        tell(f"pictures: {plan.images}")
+        tell(f"folder for the tree: {plan.folder}")
     if plan.model.name != "manual":
         require("llm")
     return plan
 
 
-def _images(options: StartOptions) -> Path:
-    """Return where the pictures are, and print how many classes they have; ask if more or less than one folder may be.
+def _places(options: StartOptions) -> tuple[Path | None, Path]:
+    """Return the pictures, `None` if the domain exists already, and the folder of the domain.
 
     Raises:
-        InputError: nobody says where they are, or there are fewer than two classes.
+        InputError: nobody says where the pictures are, or they have fewer than two classes.
+    """
+    from treegen.config.domain import FILE_NAME
+    from treegen.workflow.init_domain import pictures_of
+
+    named, images, has_pictures = options.named, options.images, False
+    if named and named.name == FILE_NAME:
+        named = named.parent
+    if named and (named / FILE_NAME).exists():
+        return None, named
+    if named and images is None:
+        images, has_pictures = pictures_of(named)
+    is_pictures = has_pictures and images in (None, named)
+    unclear = f"{named}: which pictures in it are meant is not clear" if has_pictures else ""
+    images = _confirmed_images(options, images, unclear)
+    return images, named if named and not is_pictures else _folder(images, beside=is_pictures)
+
+
+def _default_images() -> tuple[str | None, bool]:
+    """Return the folder of pictures in the current one that is the default, and whether no other may be meant."""
+    from treegen.workflow.init_domain import has_class_folders, image_folders
+
+    found = image_folders(Path())
+    if not found:
+        return "." if has_class_folders(Path()) else None, False
+    return str(found[0]), len(found) == 1
+
+
+def _confirmed_images(options: StartOptions, images: Path | None, unclear: str) -> Path:
+    """Print how many classes the pictures have; ask for them where they are not known, until there are classes.
+
+    Args:
+        options: of the command.
+        images: the pictures, if they are known.
+        unclear: why a folder that was named is not the pictures although it has some: then no other is the default.
+
+    Raises:
+        InputError: there is nobody to ask, or there are fewer than two classes.
+    """
+    from treegen.cli.output import tell
+    from treegen.errors import InputError
+
+    if images is not None:
+        return _with_classes(images)
+    if not options.asks:
+        tip = "give --images PATH: one folder of images for each class, or a table"
+        raise InputError(unclear or "no pictures", tip)
+    if unclear:
+        tell(unclear)
+    offered, is_only = (None, False) if unclear else _default_images()
+    if offered and is_only:
+        return _with_classes(Path(offered))
+    while True:
+        line = click.prompt(_PICTURES, default=offered or "", show_default=bool(offered), err=True).strip()
+        if not line:
+            tell("type the path of a folder that holds one folder of pictures for each class, or of a table")
+            continue
+        try:
+            return _with_classes(Path(line).expanduser())
+        except InputError as error:
+            tell(f"{error.message}: {error.tip}")
+
+
+def _with_classes(images: Path) -> Path:
+    """Print how many classes there are in the pictures; return their path.
+
+    Raises:
+        InputError: there are fewer than two.
     """
     from treegen.cli.output import say
-    from treegen.errors import InputError
-    from treegen.workflow.init_domain import class_names_in, image_folders
+    from treegen.workflow.init_domain import class_names_in
 
-    images = options.images
-    if images is None and not options.asks:
-        raise InputError("no pictures", "give --images PATH: one folder of images for each class, or a table")
-    if images is None:
-        found = image_folders(Path())
-        default = str(found[0]) if found else None
-        if len(found) != 1:
-            default = click.prompt("Your pictures (one folder for each class, or a table)", default=default, err=True)
-        images = Path(str(default))
     images = images.expanduser()
     names = class_names_in(images)
     more = ", ..." if len(names) > _SHOWN else ""
@@ -215,15 +300,18 @@ def _images(options: StartOptions) -> Path:
     return images
 
 
-def _folder(images: Path | None) -> Path:
-    """Return the folder of the domain that is made for these pictures."""
+def _folder(images: Path, *, beside: bool) -> Path:
+    """Return the folder of the domain that is made for these pictures: in the current folder, or beside them."""
     from treegen.workflow.init_domain import USUAL_FOLDERS
 
-    assert images is not None
     place = images.resolve()
     name = place.parent.name if place.name.lower() in USUAL_FOLDERS else place.stem
     plain = re.sub(r"[^\w-]+", "-", name).strip("-") or "domain"
-    return Path(f"{plain}-tree")
+    folder = f"{plain}-tree"
+    if not beside:
+        return Path(folder)
+    is_named = images.name not in ("", "..")  # else its name does not say what it is in
+    return images.parent / folder if is_named else Path(os.path.relpath(place.parent / folder))
 
 
 def _hints(options: StartOptions) -> tuple[str, ...]:
@@ -260,7 +348,7 @@ def _confirmed(plan: Plan) -> Plan:
         tell("")
         for line in plan.lines:
             tell(line)
-        letter = click.prompt("Enter goes on, a letter changes one", default="", show_default=False, err=True).strip()
+        letter = click.prompt(_GO_ON, default="", show_default=False, err=True).strip()
         if not letter:
             return plan
         plan = _changed(plan, letter.lower())
@@ -274,7 +362,7 @@ def _changed(plan: Plan, letter: str) -> Plan:
     if letter == "f":
         folder = Path(click.prompt(_FOLDER, default=str(plan.folder), err=True)).expanduser()
         if (folder / FILE_NAME).exists():
-            tell(f"{folder} has a tree already: `treegen start {folder}` continues with it")
+            tell(f"{folder} has a tree already: `treegen start {quoted(folder)}` continues with it")
             return plan
         return replace(plan, folder=folder)
     if letter == "n":

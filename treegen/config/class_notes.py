@@ -15,7 +15,7 @@ from unicodedata import normalize as unicode_form
 from treegen.config.domain import Domain
 from treegen.config.notes_files import Entry, NotesFile, read_notes
 from treegen.errors import InputError
-from treegen.text import counted, first_of, show
+from treegen.text import counted, first_of, quoted, show
 from treegen.tree.validation.normalise import normalise_name
 
 #: characters of one class's notes from files in one request, and of all of them: about 10,000 tokens
@@ -111,7 +111,7 @@ def _refuse_elsewhere(domain: Domain) -> None:
             raise InputError(f"notes_file {show(str(path))}: cannot be read: {error}", "correct the name") from None
         if not inside:
             message = f"{path}: notes_file is outside the domain's folder, and its text would go to the language model"
-            raise InputError(message, f"copy it next to domain.toml, or pass it explicitly: --notes {path}")
+            raise InputError(message, f"copy it next to domain.toml, or pass it explicitly: --notes {quoted(path)}")
 
 
 def without_asking(domain: Domain) -> Domain:

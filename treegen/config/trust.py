@@ -18,7 +18,7 @@ from treegen.config.settings import ImageSettings
 from treegen.errors import InputError
 from treegen.files import read_text, write_atomically
 from treegen.remote.addresses import is_own_address, is_readable_by_others, without_credentials
-from treegen.text import show
+from treegen.text import quoted, show
 
 Kind = Literal["address", "code", "read", "environment", "model"]
 #: folders that are trusted whatever they ask for, divided as in PATH: for servers, where nobody can be asked
@@ -248,7 +248,7 @@ class Trust:
 
 def refusal(folder: Path, sentence: str, otherwise: str = "") -> TrustError:
     """Return the error for something that was not allowed."""
-    tip = f"`treegen trust {folder}` shows what the folder asks for, and allows it"
+    tip = f"`treegen trust {quoted(folder)}` shows what the folder asks for, and allows it"
     return TrustError(
         f"{folder}: not trusted to {sentence}", f"{tip}; or {otherwise}" if otherwise else tip, code="trust"
     )

@@ -34,6 +34,9 @@ class Choice:
     words: str
 
 
+_MANUAL: Final = Choice(name="manual", words="no key needed: copy the request to a chat window, and the reply back")
+
+
 def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choice]:
     """List encoders: the default first, then the others that are on this disk, then those that have to be downloaded.
 
@@ -50,21 +53,18 @@ def encoder_choices(probe: HubProbe, tell: Callable[[str], object]) -> list[Choi
             present.append(Choice(name=name, words=f"on this disk; {words}"))
         else:
             absent.append(Choice(name=name, words=f"a download of {size}; {words}"))
-    bundled = Choice(name=BUNDLED_ENCODER, words="on this disk; knows the drawings of the demo and nothing else")
+    bundled = Choice(name=BUNDLED_ENCODER, words="for practice; says little about your own pictures")
     if present:
         return [*present, bundled, *absent]
     if reason := probe.unreachable(_PATIENCE, tell):
-        tell(f"{hub_host()} cannot be reached ({reason}): only the CLIP of the demo is on this disk")
+        tell(f"{hub_host()} cannot be reached ({reason}): only the practice CLIP is on this disk")
         return [bundled, *(replace(each, words=f"{each.words}; not without the network") for each in absent)]
     return [absent[0], bundled, *absent[1:]]
 
 
 def model_choices() -> list[Choice]:
     """List language models: those that a key or a server on this machine makes usable, then a chat window."""
-    return [
-        *_models(),
-        Choice(name="manual", words="no key needed: copy the request to a chat window, and the reply back"),
-    ]
+    return [*_models(), _MANUAL]
 
 
 def _models() -> Iterator[Choice]:

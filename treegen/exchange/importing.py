@@ -13,7 +13,7 @@ from treegen.exchange.report import Report
 from treegen.exchange.sources import read_source
 from treegen.files import read_text, state_of
 from treegen.history.store import Revision, Store
-from treegen.text import printable, show
+from treegen.text import printable, quoted, show
 from treegen.tree.document import digest_of, save
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data, check_text, looks_in
@@ -45,7 +45,7 @@ def find_domain(domain: Path | None, out: Path) -> tuple[Domain | None, str]:
         InputError, ProblemsError: it cannot be read.
     """
     if domain is not None:
-        return load_domain(domain), f"--domain {domain_path(domain)}"
+        return load_domain(domain), f"--domain {quoted(domain_path(domain))}"
     beside = out.parent / FILE_NAME
     return (load_domain(beside), f"{beside} next to the output") if has_domain(out.parent) else (None, "")
 

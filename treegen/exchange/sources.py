@@ -9,7 +9,7 @@ from treegen.errors import InputError
 from treegen.files import read_text, refuse_binary
 from treegen.llm.reading.lexer import UnreadableError
 from treegen.llm.reading.parser import GROUP_KEYS, parse_reply, tree_shape
-from treegen.text import printable
+from treegen.text import printable, quoted
 from treegen.tree.document import parse_json, unwritable
 from treegen.tree.validation.problems import Problem
 
@@ -85,5 +85,5 @@ def _error(path: Path, problem: Problem) -> InputError:
 
 def _not_a_tree(path: Path) -> InputError:
     message = f'{path}: not a tree: the key "classification_groups" is not in it'
-    tip = f"phrases and texts about classes are notes for a draft: `treegen draft DOMAIN --notes {path}`"
+    tip = f"phrases and texts about classes are notes for a draft: `treegen draft DOMAIN --notes {quoted(path)}`"
     return InputError(message, tip)

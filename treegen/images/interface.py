@@ -149,10 +149,10 @@ class Census:
         return self.read + sum(each.count for each in self.left_out)
 
     def sentence(self, place: str) -> str:
-        """Return the census in one line, of a set that lies below `place`."""
+        """Return the census in one line, of a set that lies below `place`, which is left out if it is `.`."""
         files = "picture file" if self.found == 1 else "picture files"
-        what = f"{self.read}" if self.decoded else f"the headers of {self.read}"
-        sentence = f"read {what} of {self.found} {files} below {place}"
+        where = "" if place == "." else f" below {place}"
+        sentence = f"{'read' if self.decoded else 'checked'} {self.read} of {self.found} {files}{where}"
         listed = ", ".join(f"{each.count} {each.kind}" for each in self.left_out)
         return f"{sentence}; left out: {listed}" if listed else sentence
 

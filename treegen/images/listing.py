@@ -29,7 +29,7 @@ from treegen.images.manifests import read_manifest
 from treegen.images.pictures import check_header, hash_image
 from treegen.images.shards import read_shards, shard_paths, splits_in
 from treegen.images.splitting import assign_splits, fixed_splits
-from treegen.text import counted, show
+from treegen.text import counted, quoted, show
 
 _READERS: Final[dict[str, Reader]] = {
     "folder": read_folders,
@@ -174,7 +174,7 @@ def _trusted(
         if (inside[parent] and not path.is_symlink()) or trust.allows_path(path):
             yield image
         else:
-            tip = f"`treegen trust {folder}` shows what the folder asks for, and allows it"
+            tip = f"`treegen trust {quoted(folder)}` shows what the folder asks for, and allows it"
             findings.leave_out(path, OUTSIDE, image.member, kind=_OUTSIDE_KIND, tip=tip)
 
 

@@ -415,7 +415,7 @@ def _numbered(error: WaitingError, chat: ResumedChat) -> WaitingError:
 
     if not isinstance(error, AnswerNeededError):
         return error
-    return WaitingError(f"request {chat.number + 1} is waiting for its answer", error.steps(()))
+    return error.waiting(f"request {chat.number + 1} is waiting for its answer", ())
 
 
 def prepare(

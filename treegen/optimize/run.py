@@ -9,7 +9,7 @@ from treegen.errors import InputError
 from treegen.files import read_text, state_of
 from treegen.history.score_document import TestedScore, as_tested
 from treegen.history.store import Choice
-from treegen.text import show
+from treegen.text import quoted, show
 from treegen.tree.document import digest_of, parse_json
 from treegen.tree.feedback_target import lock_of
 from treegen.tree.model import Tree
@@ -167,7 +167,7 @@ def require_scorable(workspace: Workspace, tree: Tree) -> None:
         raise InputError(message, "`treegen check --fix` arranges them")
     if obstacle := workspace.evaluator.obstacle(tree):
         raise InputError(
-            f"the tree cannot be scored: {obstacle}", f"`treegen check {workspace.path}` lists all problems"
+            f"the tree cannot be scored: {obstacle}", f"`treegen check {quoted(workspace.path)}` lists all problems"
         )
 
 

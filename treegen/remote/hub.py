@@ -1,5 +1,6 @@
 """The Hugging Face hub: whether it can be reached, asked before anybody waits for the retries of its client."""
 
+import re
 from collections.abc import Callable
 from threading import Thread
 from typing import Final
@@ -8,6 +9,14 @@ from urllib.parse import urlsplit
 #: seconds in which the hub must answer before a download is tried
 PATIENCE: Final = 10.0
 _MOMENT: Final = 0.5
+#: a class in the chain of causes -> what is wrong
+_WORDS: Final = {
+    "gaierror": "no such host name",
+    "ConnectionRefusedError": "it refused the connection",
+    "ConnectTimeout": "no answer",
+    "SSLCertVerificationError": "its certificate is not trusted",
+}
+_ERRNO: Final = re.compile(r"\[Errno -?\d+\] ")
 
 
 def hub_host() -> str:
@@ -49,4 +58,14 @@ class HubProbe:
         try:
             get_session().head(constants.ENDPOINT, timeout=PATIENCE)  # any answer will do
         except Exception as error:  # of one of two HTTP libraries, by the version of the client
-            self._reason = str(error) or type(error).__name__
+            self._reason = _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    """Say in plain words why a connection failed, by the first cause that is known."""
+    from treegen.remote.failures import causes
+    from treegen.text import first_line
+
+    names = [type(cause).__name__ for cause in causes(error)]
+    words = next((_WORDS[name] for name in names if name in _WORDS), "")
+    return words or _ERRNO.sub("", first_line(error)) or names[0]

@@ -11,6 +11,7 @@ from typing import Final
 
 from treegen.errors import InputError
 from treegen.files import kind_of, open_regular, read_text
+from treegen.text import quoted
 from treegen.tree.document import parse_json
 
 _INSTEAD: Final = "name a tree file, or the folder of a domain"
@@ -135,7 +136,7 @@ def refuse_pictures(folder: Path) -> None:
         InputError: it has.
     """
     if any(path.suffix.lower() in _PICTURES for path in _entries(folder)):
-        tip = f"`treegen init DIR --images {folder}` starts a domain with them; {_INSTEAD}"
+        tip = f"`treegen init DIR --images {quoted(folder)}` starts a domain with them; {_INSTEAD}"
         raise InputError(f"{folder}: a folder of pictures, not a tree", tip)
 
 

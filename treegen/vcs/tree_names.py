@@ -12,7 +12,7 @@ from treegen.config.trust import require_own
 from treegen.errors import InputError
 from treegen.files import is_folder, is_there, read_text, real_path
 from treegen.history.store import FOLDER, Revision, Store
-from treegen.text import did_you_mean, show
+from treegen.text import did_you_mean, quoted, show
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_text
@@ -109,7 +109,8 @@ def _in_folder(path: Path) -> Path:
     if is_there(path / TREE_NAME):
         raise InputError(f"{path / TREE_NAME}: not a regular file", "remove it, or name a tree file")
     if has_domain(path):
-        raise InputError(f"{path}: the domain has no {TREE_NAME} yet", f"`treegen draft {path} --model NAME` drafts it")
+        tip = f"`treegen draft {quoted(path)} --model NAME` drafts it"
+        raise InputError(f"{path}: the domain has no {TREE_NAME} yet", tip)
     refuse_pictures(path)
     raise InputError(f"{path}: a folder without {TREE_NAME}", "name a tree file, or the folder of a domain")
 

@@ -139,7 +139,7 @@ def _numbered(error: WaitingError, plan: "DraftPlan", recorder: Recorder) -> Wai
         return error
     # the steps before the present one are stored: their answers must not be given again
     again = error.given if plan.total == 1 else error.given[len(error.given) - recorder.unfinished :]
-    return WaitingError(f"request {number} of about {total} is waiting for its answer", error.steps(again))
+    return error.waiting(f"request {number} of about {total} is waiting for its answer", again)
 
 
 @dataclass(frozen=True, slots=True)

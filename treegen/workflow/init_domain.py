@@ -15,7 +15,6 @@ from treegen.config.domain import FILE_NAME, Domain, read_class_names, read_data
 from treegen.config.settings import ImageSettings
 from treegen.config.trust import record, requests_of
 from treegen.errors import InputError
-from treegen.extras import missing_modules
 from treegen.files import read_text, write_atomically
 from treegen.images import Findings, Labels, below, labels_of, picture_files, read_images, split_called, survey_images
 from treegen.images.archives import COMPRESSED, archives_below, unpacking
@@ -74,11 +73,13 @@ _MOST_NOTES: Final = 10
 _MOST_NAMED: Final = 5
 _FEWEST: Final = 20  # images of a class, of which half score the tree
 _ENOUGH: Final = 50
-_DISAGREEING: Final = 0.2  # share of the test images that two trees answer differently, as in the README
 _MOST_ENTRIES: Final = 1000  # of a folder that is only glanced at
 #: folders of pictures, whose names do not say of what
-USUAL_FOLDERS: Final = ("images", "pictures", "photos", "data")
-_SAYS_NOTHING: Final = ("datasets", "documents", "downloads", "files", "projects", "samples", "users")
+USUAL_FOLDERS: Final = ("images", "pictures", "photos", "data", "pics", "img", "imgs")
+_SAYS_NOTHING: Final = frozenset(
+    "photographs pix snapshots dataset datasets documents downloads desktop files projects samples examples users "
+    "classes labels train training dev val valid validation test tests".split()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +197,7 @@ def _files(domain: Domain) -> tuple[str, str, list[str]]:
 
 
 def few_images(classes: Sequence[str], counts: Mapping[int, int]) -> str:
-    """Return a sentence on the classes with too few images, and on what a score of so few can show; empty if none.
+    """Return a sentence on the classes with too few images; empty if none.
 
     Args:
         classes: the names.
@@ -205,30 +206,17 @@ def few_images(classes: Sequence[str], counts: Mapping[int, int]) -> str:
     few = [(counts.get(index, 0), name) for index, name in enumerate(classes) if counts.get(index, 0) < _FEWEST]
     if not few:
         return ""
-    listed = ", ".join(f"{count} of {show(name)}" for count, name in sorted(few)[:_MOST_NAMED])
-    more = f" and {len(few) - _MOST_NAMED} more" if len(few) > _MOST_NAMED else ""
-    needed = f"at least {_FEWEST} of each class are needed, better {_ENOUGH}"
-    sentence = f"few pictures of {counted(len(few), 'class', 'classes')} ({listed}{more}): {needed}"
-    return "; ".join([sentence, *_what_shows(sum(counts.values()), len(classes))])
-
-
-def _what_shows(images: int, classes: int) -> Iterator[str]:
-    """Say which difference between two trees half of the images shows, and which one half of enough images would."""
-    if missing_modules("clip"):  # SciPy is one of them
-        return
-    from treegen.clip.metrics.statistics import minimum_detectable_effect
-
-    test, enough = images // 2, max(images, classes * _ENOUGH) // 2
-    now, then = (minimum_detectable_effect(n, _DISAGREEING) for n in (test, enough))
-    least = f"a difference of {100 * now:.0f} points at least" if now else "no difference"
-    more = f", {enough} one of {100 * then:.0f}" if then and enough > test else ""
-    yield f"of two trees that disagree on {100 * _DISAGREEING:.0f} % of them, {test} test images show {least}{more}"
+    count, name = min(few)
+    which = f"{len(few)} of {counted(len(classes), 'class', 'classes')} {'has' if len(few) == 1 else 'have'}"
+    fewest = f"{count} of {show(name)}" if len(few) == 1 else f"fewest: {count} of {show(name)}"
+    return f"{which} fewer than {_FEWEST} pictures ({fewest}), so scores will be rough; {_ENOUGH} are better"
 
 
 def noun_of(images: Path) -> str:
     """Return what one thing is called by the name of the folder or table, if that is a plural; else `object`.
 
-    A name that only says that there are pictures, such as `photos`, leaves it to the folder around.
+    A name that only says that there are pictures, such as `photos` or `train`, leaves it to the folder around; one that
+    says whose they are, such as `my pictures`, is no noun.
 
     >>> noun_of(Path("/data/trading_cards")), noun_of(Path("/data/butterflies/photos")), noun_of(Path("/data/set2"))
     ('trading card', 'butterfly', 'object')
@@ -236,6 +224,8 @@ def noun_of(images: Path) -> str:
     place = images.resolve()
     for name in (place.stem, place.parent.name):
         words = name.lower().replace("_", " ").replace("-", " ").split()
+        if words and words[0] in ("my", "our"):
+            return "object"
         if not words or words[-1] in (*USUAL_FOLDERS, *_SAYS_NOTHING):
             continue
         one = singular(words[-1])
@@ -251,10 +241,30 @@ def image_folders(place: Path) -> list[Path]:
     except OSError:
         return []
     usual = [path for name in USUAL_FOLDERS for path in inside if path.name == name]
-    return [*usual, *(path for path in inside if path not in usual and _has_class_folders(path))]
+    return [*usual, *(path for path in inside if path not in usual and has_class_folders(path))]
 
 
-def _has_class_folders(folder: Path) -> bool:
+def pictures_of(named: Path) -> tuple[Path | None, bool]:
+    """Return the pictures that a folder or a table is or contains, and whether it has any at all.
+
+    A folder is the pictures if it holds one folder of pictures for each class; or they are the one folder in it that
+    does, such as `photos`. `None` where it is not clear which are meant, or there are none.
+    """
+    if not named.is_dir():
+        return (named, True) if named.is_file() else (None, False)
+    inner = [path for path in image_folders(named) if has_class_folders(path)]
+    usual = [path for path in inner if path.name in USUAL_FOLDERS]
+    if usual:
+        return (usual[0] if len(usual) == 1 else None), True
+    try:
+        class_names_in(named)
+    except InputError:
+        only = inner[0] if len(inner) == 1 else None
+        return only, bool(only) or any(picture_files(named, Findings()))
+    return named, True
+
+
+def has_class_folders(folder: Path) -> bool:
     """Return whether at least two folders in a folder hold a picture: a glance; `_class_folders` reads all."""
     try:
         inner = [path for path in islice(folder.iterdir(), _MOST_ENTRIES) if path.is_dir()]

@@ -11,7 +11,7 @@ from treegen.errors import ModelError, ProblemsError
 from treegen.files import is_there, open_regular, write_atomically
 from treegen.history.store import Call, Store
 from treegen.progress import Progress
-from treegen.text import counted
+from treegen.text import counted, quoted
 from treegen.tree.document import content_of, dump
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_data
@@ -161,10 +161,10 @@ def result_of(conversation: "Conversation", path: Path, store: Store, domain: st
     forget_failed(store, conversation.attempts)
     draft = _write_new(path, domain, conversation.draft, base)
     listed = "".join(f"\n  {p.code} {p.pointer or '/'}: {p.message}" for p in fold(errors_of(conversation.problems)))
-    log = f"`treegen log {path} --calls` shows all replies, and the same command asks again"
+    log = f"`treegen log {quoted(path)} --calls` shows all replies, and the same command asks again"
     tip = f"nothing was written; {log}"
     if draft:
-        tip = f"the best attempt is in {draft}, with its errors: `treegen review {draft}` opens it; {log}"
+        tip = f"the best attempt is in {draft}, with its errors: `treegen review {quoted(draft)}` opens it; {log}"
     replies = counted(len(conversation.attempts), "reply", "replies")
     raise ProblemsError(f"no usable tree after {replies}, {conversation.stopped}{listed}", tip)
 
@@ -176,7 +176,7 @@ def with_best(error: ModelError, recorder: Recorder, path: Path, domain: str, ba
     file = _write_new(path, domain, best_of(recorder.trees).data, base) if recorder.trees else None
     if file is None:
         return error
-    tip = f"the best attempt so far is in {file}, with its errors: `treegen review {file}` opens it"
+    tip = f"the best attempt so far is in {file}, with its errors: `treegen review {quoted(file)}` opens it"
     return ModelError(error.message, f"{error.tip}; {tip}" if error.tip else tip, code=error.code)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from treegen.errors import InputError, ProblemsError
 from treegen.files import read_text, state_of
 from treegen.history.store import Revision, Store
-from treegen.text import counted
+from treegen.text import counted, quoted
 from treegen.tree.document import digest_of, save
 from treegen.tree.model import Tree
 from treegen.vcs.tree_names import TreeName
@@ -37,7 +37,7 @@ def restore(name: TreeName) -> RestoreResult:
     """
     path = name.path
     if name.is_file:
-        tip = f"such as {name.text}@3; `treegen log {name.text}` lists the revisions"
+        tip = f"such as {name.text}@3; `treegen log {quoted(name.text)}` lists the revisions"
         raise InputError(f"{name.text}: no revision is named", tip)
     earlier = tree_of(name.read(), name.text)
     content, current = state_of(path), _tree_in(name)
@@ -79,5 +79,5 @@ def _tree_in(name: TreeName) -> Tree | None:
         raise ProblemsError(message, "move the file away first") from None
     if tree.conflicts:
         message = f"{name.path}: has {counted(len(tree.conflicts), 'conflict')}, which a revision does not keep"
-        raise ProblemsError(message, f"`treegen resolve {name.path}` first, or move the file away")
+        raise ProblemsError(message, f"`treegen resolve {quoted(name.path)}` first, or move the file away")
     return tree

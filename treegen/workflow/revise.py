@@ -10,6 +10,7 @@ from treegen.files import read_text, state_of
 from treegen.history.score_document import Diagnosis
 from treegen.history.sessions import Journal
 from treegen.history.store import Revision
+from treegen.text import quoted
 from treegen.tree.changes import Change, apply
 from treegen.tree.changes.difference import difference
 from treegen.tree.document import content_text, dump, save
@@ -194,7 +195,8 @@ def _starting_point(workspace: Workspace, tree: Tree | None, diagnosis: Diagnosi
     domain = workspace.domain
     checked = workspace.check() if tree is None else check_text(dump(tree), classes=domain.classes, domain=domain.name)
     if checked.document is None:
-        raise ProblemsError(f"{workspace.path}: cannot be read as a tree", f"run `treegen check {workspace.path}`")
+        tip = f"run `treegen check {quoted(workspace.path)}`"
+        raise ProblemsError(f"{workspace.path}: cannot be read as a tree", tip)
     if diagnosis is None:
         diagnosis = _diagnosed(workspace, checked)
     problems = tuple(p for p in checked.problems if not p.code.startswith("TG3"))

@@ -150,8 +150,8 @@ def encoder_notes(settings: EncoderSettings, domain: Domain | None) -> tuple[str
     if settings.name != BUNDLED_ENCODER or (domain and domain.name == BUNDLED_DOMAIN):
         return ()
     return (
-        "the bundled CLIP knows only the sketchbook's drawings: "
-        "choose a real encoder with --encoder, or below [encoder] in domain.toml",
+        "the bundled CLIP is for practice: its score says little about your own pictures; "
+        "choose a real one with --encoder",
     )
 
 

@@ -13,7 +13,7 @@ from treegen.history.checkpoints import Checkpoints
 from treegen.history.store import Store
 from treegen.images import LabelledImage, open_picture
 from treegen.images.data_urls import data_url
-from treegen.text import counted
+from treegen.text import counted, quoted
 from treegen.tree.document import digest_of
 from treegen.tree.model import Tree
 from treegen.workflow.recording import Recorder, forget_failed
@@ -263,7 +263,7 @@ def second_settings(domain: Domain, model: str | None) -> SecondSettings:
         message = "no model is named for a second opinion"
         raise InputError(message, "--ask-model NAME, or `model` below [second] in domain.toml")
     if not named.startswith("replay/"):
-        Trust(domain.folder).require(asking(named), f"--ask-model {named}")
+        Trust(domain.folder).require(asking(named), f"--ask-model {quoted(named)}")
     return settings
 
 

@@ -28,7 +28,7 @@ def verdict(score: Score) -> str:
         claims += [against(tests["parent"], "the parent revision")] if tests["parent"] else []
         claim = ", ".join(claims)
     weakest = _weakest(dev)
-    return f"{claim}; weakest on dev: {', '.join(weakest)}" if weakest else claim
+    return f"{claim}; weakest on dev images: {', '.join(weakest)}" if weakest else claim
 
 
 def _right(accuracy: float, count: int, split: str) -> str:
@@ -103,8 +103,8 @@ def spread_words(share: Mapping[str, Any]) -> str:
 
 
 def _weakest(dev: Diagnosis) -> list[str]:
-    """Name the group and the class that are right least often, if they are ever wrong."""
-    return [*_least(dev["groups"], "group", "accuracy"), *_least(dev["classes"], "class", "recall")]
+    """Name the question and the class that are right least often, if they are ever wrong."""
+    return [*_least(dev["groups"], "question", "accuracy"), *_least(dev["classes"], "class", "recall")]
 
 
 def _least(entries: Sequence[Mapping[str, Any]], kind: str, share: str) -> list[str]:
@@ -112,4 +112,4 @@ def _least(entries: Sequence[Mapping[str, Any]], kind: str, share: str) -> list[
     least = min(measured, key=lambda entry: float(entry[share]), default=None)
     if least is None or least[share] >= 1:
         return []
-    return [f"{kind} {printable(least['name'])} ({100 * least[share]:.0f} % of {least['n']})"]
+    return [f"{kind} {printable(least['name'])} ({100 * least[share]:.0f} % of {least['n']} right)"]

@@ -13,7 +13,7 @@ from treegen.config.settings import EncoderSettings
 from treegen.config.trust import Request, Trust, addresses, encoder_path, links_below, refusal
 from treegen.errors import ModelError
 from treegen.remote.addresses import is_readable_by_others
-from treegen.text import show
+from treegen.text import quoted, show
 
 _CODE: Final = ("*.py", "config.json", "*_config.json")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -35,7 +35,7 @@ def vetted(settings: EncoderSettings, folder: Path) -> EncoderSettings:
     trust = Trust(folder)
     if "name" in from_file and (path := encoder_path(settings.name, folder)):
         for each in (path, *links_below(path)):
-            trust.require_path(each, "[encoder] name", f"--encoder {settings.name}")
+            trust.require_path(each, "[encoder] name", f"--encoder {quoted(settings.name)}")
     base = settings.api_base if "api_base" in from_file else None
     for request in addresses(settings.name, base, "[encoder]"):
         if request.value == base or "name" in from_file:

@@ -15,6 +15,7 @@ from treegen.llm.chat.response_cache import CachedChat, ResponseCache
 from treegen.remote.addresses import is_own_address, without_credentials
 from treegen.remote.budget import Budget
 from treegen.remote.environment import read_env_file
+from treegen.text import quoted
 
 if TYPE_CHECKING:
     from treegen.llm.chat.litellm_chat import OnRequest
@@ -68,12 +69,12 @@ def check_trust(settings: LlmSettings, folder: Path) -> None:
     model = settings.model or ""
     if model.startswith("replay/"):
         if "model" in from_file:
-            trust.require_path(folder / model.removeprefix("replay/"), "[llm] model", f"--model {model}")
+            trust.require_path(folder / model.removeprefix("replay/"), "[llm] model", f"--model {quoted(model)}")
         return
     if model == "manual":
         return
     if settings.env_file and "env_file" in from_file:
-        trust.require(environment(settings.env_file), f"--env-file {settings.env_file}")
+        trust.require(environment(settings.env_file), f"--env-file {quoted(settings.env_file)}")
     base = settings.api_base if "api_base" in from_file else None
     if "model" in from_file or (base and not is_own_address(model, base)):
         for request in addresses(model if "model" in from_file else "", base, "[llm]"):

@@ -29,14 +29,20 @@ class AnswerNeededError(WaitingError):
     def __init__(self, messages: Path, given: tuple[Path, ...], file: Path | None = None) -> None:
         self.messages, self.given, self.file = messages, given, file
         used_up = "" if file or not given else "the answers are used up: "
-        super().__init__(f"{used_up}a request is waiting for its answer", self.steps())
+        message = f"{used_up}a request is waiting for its answer"
+        super().__init__(message, self._steps(given), options=self._answers(given))
 
-    def steps(self, kept: tuple[Path, ...] | None = None) -> str:
-        """Say what to copy where; `kept` are the answers that must be given again, all of them by default."""
-        kept = self.given if kept is None else kept
+    def waiting(self, message: str, kept: tuple[Path, ...]) -> WaitingError:
+        """Return this with another message, and the steps of a next run that must be given the answers in `kept`."""
+        return WaitingError(message, self._steps(kept), options=self._answers(kept))
+
+    def _steps(self, kept: tuple[Path, ...]) -> str:
         where = f"put the reply into {self.file or 'a new file'}"
-        answers = " ".join(f"--answer {shlex.quote(str(path))}" for path in (*kept, self.file or Path("FILE")))
-        return f"copy all of {self.messages} into the chat window, {where}, and run the command again with {answers}"
+        again = f"run the command again with {self._answers(kept)}"
+        return f"copy all of {self.messages} into the chat window, {where}, and {again}"
+
+    def _answers(self, kept: tuple[Path, ...]) -> str:
+        return " ".join(f"--answer {shlex.quote(str(path))}" for path in (*kept, self.file or Path("FILE")))
 
 
 _END_LINE: Final = re.compile(rb"^[ \t]*\.[ \t\r]*\n|\x04", re.MULTILINE)  # or Ctrl-D

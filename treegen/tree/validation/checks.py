@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from treegen.errors import ProblemsError
 from treegen.files import read_text
-from treegen.text import did_you_mean, printable, show
+from treegen.text import did_you_mean, printable, quoted, show
 from treegen.tree.document import Document, digest_of, parse_json, tree_from, unwritable
 from treegen.tree.model import ClassRule, Group, Tree
 from treegen.tree.validation.fixes import apply_fixes, blank_fix, rename_fix, with_merge_fix
@@ -48,7 +48,8 @@ class CheckResult:
             return self.document.tree
         first = f"{errors[0].code} {printable(errors[0].pointer) or '/'}: {errors[0].message}" if errors else ""
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise ProblemsError(f"{path}: {first}{more}", f"repair it first: `treegen check {path}` lists all problems")
+        tip = f"repair it first: `treegen check {quoted(path)}` lists all problems"
+        raise ProblemsError(f"{path}: {first}{more}", tip)
 
 
 def check_text(text: str, *, classes: Sequence[str] | None = None, domain: str | None = None) -> CheckResult:
