@@ -49,7 +49,7 @@ soak: $(VENV)/.dev  ## kills, damage, hostile folders, races, full disks and bur
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --seed $(SEED) --table soak.md --kills $(KILLS) --damaged $(DAMAGED) \
 	  --folders $(FOLDERS) --races $(RACES) --disks $(DISKS) --bursts $(BURSTS)
 
-fuzz: $(VENV)/.dev  ## 10,000 awkward tables, tars, pictures and domains through the commands, with a table of counts
+fuzz: $(VENV)/.dev  ## 10,000 awkward tables, tars, pictures, domains and trees through the commands, with a table of counts
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --inputs $(FUZZ_INPUTS)
 
 bench: $(VENV)/.dev  ## speed as ratios within one run, written to benchmarks/RESULTS.md

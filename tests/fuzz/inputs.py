@@ -59,7 +59,7 @@ class Input:
     """One input, written to a folder.
 
     Attributes:
-        kind: tables, tars, pictures or domains.
+        kind: tables, tars, pictures, domains or trees.
         folder: where domain.toml lies.
         source: what `init --images` and `embed` are given: the folder, the table or the pattern of tars.
         found: the picture files that exist, by their names below the folder of the set; `None` where damage hides some.

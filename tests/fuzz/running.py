@@ -5,12 +5,16 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -20,9 +24,20 @@ from tests.fuzz.folders import pictures
 from tests.fuzz.inputs import Input, Maker
 from tests.fuzz.tables import tables
 from tests.fuzz.tars import tars
+from tests.fuzz.trees import trees
 from treegen.cli.main import main
+from treegen.clip import encoders
+from treegen.clip.encoders import Encoder
+from treegen.config.settings import EncoderSettings
 
-MAKERS: Final[dict[str, Maker]] = {"tables": tables, "tars": tars, "pictures": pictures, "domains": domains}
+MAKERS: Final[dict[str, Maker]] = {
+    "tables": tables,
+    "tars": tars,
+    "pictures": pictures,
+    "domains": domains,
+    "trees": trees,
+}
+_OPEN: Final = encoders.open_encoder
 _HANGS: Final = 1800  # seconds
 _STDERR: Final = os.dup(2)  # which stays where it is while a command's own is caught
 _EXIT_CODES: Final = (0, 1, 2, 3)
@@ -32,7 +47,7 @@ _SENTENCE: Final = re.compile(
 _COUNTED: Final = re.compile(r"(?:^|, )(\d+) (?=[a-z.(])")
 #: what a message has only if nobody wrote it
 _RAW: Final = re.compile(
-    r"Traceback|bug in treegen| at 0x[0-9a-f]{6}|\[Errno|NoneType|codec can't|object has no|unpack requires"
+    r"Traceback|bug in treegen| at 0x[0-9a-f]{6}|\[Errno|NoneType|codec can't|object has no attribute|unpack requires"
     r"|not enough values|list index|Error\(|Error:|<class "
 )
 _CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]")
@@ -101,7 +116,8 @@ def faults_of(done: Done) -> Iterator[str]:
     for name, text in (("stdout", done.out), ("stderr", done.err)):
         if raw := _RAW.search(text):
             yield f"{name} has {raw[0]!r}"
-        if "--json" not in done.arguments and "json" not in done.arguments and (sign := _CONTROL.search(text)):
+        data = {"--json", "json", "csv"} & {*done.arguments}  # whose lines of a table end as RFC 4180 says
+        if not data and (sign := _CONTROL.search(text)):
             yield f"{name} has the control character {sign[0]!r}"
     errors = len(re.findall(r"^error: ", done.err, re.MULTILINE)) + done.err.count("\nError: ")
     if done.code in (2, 3) and (errors == 0 or (errors > 1 and done.arguments[0] != "classify")):
@@ -217,6 +233,8 @@ def _commands(given: Input, random: Random) -> list[tuple[str, ...]]:
     """The commands for an input: always the quick check, and some of those that decode and embed."""
     if given.kind == "domains":
         return [("check", "DIR", "--format", "json"), *given.commands] if not given.sound and given.commands else []
+    if given.kind == "trees":
+        return [("check", "DIR/tree.json", "--format", "json"), *given.commands]
     source = str(given.source)
     more: list[tuple[str, ...]] = [
         ("check", "DIR"),
@@ -244,3 +262,63 @@ def examine_seed(kind: str, seed: int, run: Run, folder: Path) -> list[str]:
         return [f"{kind} {seed}: {told}" for told in examine(MAKERS[kind](random, folder), random, run)]
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One input: its kind and seed, and whether the installed program runs on it."""
+
+    kind: str
+    seed: int
+    by_program: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of an input.
+
+    Attributes:
+        faults: what is wrong.
+        seconds: how long it took.
+        commands: how often each command ended with each exit code.
+    """
+
+    faults: list[str]
+    seconds: float
+    commands: Counter[str]
+
+
+def play(event: Event, keep: Path | None) -> Played:
+    """Make an input and run commands on it; `keep` is where the files of one with faults stay."""
+    encoders.open_encoder = _open_encoder
+    commands = Counter[str]()
+
+    def run(arguments: Sequence[str]) -> Done:
+        done = (installed if event.by_program else in_process)(arguments)
+        commands[f"{arguments[0]}, exit code {done.code}"] += 1
+        return done
+
+    folder, started = Path(tempfile.mkdtemp(prefix="fuzz-")), time.monotonic()
+    try:
+        faults = examine_seed(event.kind, event.seed, run, folder)
+        if faults and keep:
+            kept = keep / f"{event.kind}-{event.seed}"
+            shutil.copytree(folder, kept, symlinks=True, dirs_exist_ok=True, copy_function=_copy)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return Played(faults, time.monotonic() - started, commands)
+
+
+@cache
+def _opened(settings: EncoderSettings) -> Encoder:
+    return _OPEN(settings, folder=Path())
+
+
+def _open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
+    """Open an encoder once, whatever the folder is: it is the bundled one."""
+    return _opened(settings)
+
+
+def _copy(source: str, target: str) -> None:
+    if Path(source).is_file():  # no pipes
+        shutil.copyfile(source, target)

@@ -4,16 +4,15 @@
 """
 
 import argparse
-import multiprocessing
 import os
 import signal
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from tests.pooling import in_processes
 from tests.soak.harnesses import HARNESSES, play
 from tests.soak.running import Outcome
 from treegen.files import write_atomically
@@ -95,21 +94,17 @@ def main() -> int:
         flush=True,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that play: those that they fork lack their threads
-    # processes that are started, not forked: each has an encoder of its own, and what one event leaves stays there
-    with ProcessPoolExecutor(chosen.processes, multiprocessing.get_context("spawn")) as pool:
-        try:
-            events = [(name, chosen.seed + number) for _, name, number in order]
-            outcomes = pool.map(partial(play, parent=chosen.folder), events)
-            for done, ((name, seed), outcome) in enumerate(zip(events, outcomes, strict=True), 1):
-                table.add(name, seed, outcome)
-                for fault in outcome.faults:
-                    print(f"FAULT {name} {seed} ({outcome.kind}): {fault}", flush=True)
-                if done % 20 == 0:
-                    table.write()
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            print("interrupted", flush=True)
+    events = [(name, chosen.seed + number) for _, name, number in order]
+    try:
+        played = in_processes(partial(play, parent=chosen.folder), events, chosen.processes)
+        for done, ((name, seed), outcome) in enumerate(played, 1):
+            table.add(name, seed, outcome)
+            for fault in outcome.faults:
+                print(f"FAULT {name} {seed} ({outcome.kind}): {fault}", flush=True)
+            if done % 20 == 0:
+                table.write()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
     print(table.write(), end="")
     return 1 if table.failed else 0
 
