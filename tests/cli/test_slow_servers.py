@@ -20,6 +20,13 @@ from treegen.errors import ModelError
 from treegen.remote.retrying import Retry
 
 pytestmark = [pytest.mark.slow, pytest.mark.litellm]
+#: the program; a shell starts what runs in its background with ctrl+c ignored
+_START = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from treegen.__main__ import main
+main()
+"""
 
 
 class Dripping:
@@ -83,7 +90,7 @@ def test_ctrl_c_ends_a_command_that_waits_for_such_a_server(dripping: Dripping, 
         words = ["draft", str(folder), "--force", "--model", "openai/m", "--api-base", dripping.address]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TREEGEN_TRUST": str(folder.parent)}
     started = subprocess.Popen(
-        [sys.executable, "-m", "treegen", *words], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _START, *words], env=environment, stderr=subprocess.PIPE, text=True
     )
     assert dripping.asked.wait(PATIENCE), started.communicate()
     started.send_signal(signal.SIGINT)

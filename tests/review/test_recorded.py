@@ -77,7 +77,7 @@ def test_an_option_fixed_one_change_taken_and_one_left_is_what_the_file_holds(
     terminal.press("Enter")
     terminal.shows("m merge")
     terminal.press("r")
-    terminal.shows("The option")
+    terminal.shows("Name of the option")
     terminal.press("C-u")
     terminal.press("-l", "snow white")
     terminal.press("Enter")

@@ -22,7 +22,7 @@ def test_an_option_is_fixed_and_saved_and_can_be_taken_back_after_a_restart(
     terminal.press("Enter")
     terminal.shows("m merge")
     terminal.press("j", "r")
-    terminal.shows("The option")
+    terminal.shows("Name of the option")
     terminal.press("C-u")
     terminal.press("-l", "leaf green")
     terminal.press("Enter")
