@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -15,8 +14,10 @@ import pytest
 from tests.conftest import ROOT
 from tests.waiting import PATIENCE
 from treegen.clip.encoders.api import ServiceEncoder
-from treegen.config.settings import EncoderSettings
+from treegen.config.settings import EncoderSettings, LlmSettings
 from treegen.errors import ModelError
+from treegen.llm.chat.interface import Message
+from treegen.llm.chat.litellm_chat import LitellmChat
 from treegen.remote.retrying import Retry
 
 pytestmark = [pytest.mark.slow, pytest.mark.litellm]
@@ -35,10 +36,11 @@ class Dripping:
     Attributes:
         address: of its API.
         asked: a request has come.
+        left: the other side has closed its connection.
     """
 
     def __init__(self) -> None:
-        self.asked, self.stopped = Event(), Event()
+        self.asked, self.left, self.stopped = Event(), Event(), Event()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,9 +52,11 @@ class Dripping:
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 owner.asked.set()
-                with suppress(OSError):
+                try:
                     while not owner.stopped.wait(0.05):
                         self.wfile.write(b" ")
+                except OSError:
+                    owner.left.set()
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
@@ -76,6 +80,14 @@ def test_a_service_that_sends_byte_by_byte_is_given_up(dripping: Dripping) -> No
     settings = EncoderSettings(name="openai/clip", api_base=dripping.address)
     with pytest.raises(ModelError, match=r"did not answer within 0\.5 s"):
         ServiceEncoder(settings, retry=Retry(tries=1, per_call=0.5))
+    assert dripping.left.wait(PATIENCE)  # nor is it read any further
+
+
+def test_a_model_that_sends_byte_by_byte_is_given_up_and_read_no_further(dripping: Dripping) -> None:
+    chat = LitellmChat(LlmSettings(model="openai/m", api_base=dripping.address, total_timeout=1, retries=0))
+    with pytest.raises(ModelError, match="openai/m"):
+        chat.complete([Message(role="user", content="?")])
+    assert dripping.left.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("command", ["score", "draft"])

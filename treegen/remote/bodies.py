@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
+from treegen.remote.deadline import refuse_reading_on
 from treegen.remote.tidying import tidy_body, tidy_line
 
 MOST_BYTES: Final = 8 * 2**20  # per body, or per event of a stream; the longest useful reply has 4 MB of text
@@ -94,6 +95,7 @@ def install(litellm: Any) -> None:
             total = unbroken = 0
             # a stream of events may go on as long as each event is small; any other body is limited as a whole
             for part in _unpacked(iter(self._inner)) if self._is_packed else self._inner:
+                refuse_reading_on()
                 total += len(part)
                 end = part.rfind(b"\n")
                 unbroken = unbroken + len(part) if end < 0 else len(part) - end - 1

@@ -5,12 +5,14 @@ The time-outs of a connection are for silence: a server that sends a byte a seco
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 _PULSE: Final = 0.1  # seconds between looks at whether the request is still wanted
+_given_up: ContextVar[Event | None] = ContextVar("given_up", default=None)
 
 
 class SlowReplyError(Exception):
@@ -37,8 +39,10 @@ def before_deadline(send: Callable[[], T], seconds: float, unwanted: Event) -> T
         AbandonedError: it is unwanted.
     """
     arrived: Queue[tuple[Any, Exception | None]] = Queue()
+    ended = Event()
 
     def work() -> None:
+        stop_reading_after(ended)
         try:
             arrived.put((send(), None))
         except Exception as error:
@@ -46,20 +50,34 @@ def before_deadline(send: Callable[[], T], seconds: float, unwanted: Event) -> T
 
     deadline = time.monotonic() + seconds
     Thread(target=work, name="request", daemon=True).start()
-    while not unwanted.is_set():
-        try:
-            result, error = arrived.get(timeout=_PULSE)
-        except Empty:
-            if time.monotonic() > deadline:
-                raise SlowReplyError from None
-            continue
-        if error:
-            raise error
-        return result  # type: ignore[no-any-return]
-    raise AbandonedError
+    try:
+        while not unwanted.is_set():
+            try:
+                result, error = arrived.get(timeout=_PULSE)
+            except Empty:
+                if time.monotonic() > deadline:
+                    raise SlowReplyError from None
+                continue
+            if error:
+                raise error
+            return result  # type: ignore[no-any-return]
+        raise AbandonedError
+    finally:
+        ended.set()
 
 
 def refuse_if(unwanted: Event) -> None:
     """Raise `AbandonedError` if nobody waits any more; for pauses between requests."""
     if unwanted.is_set():
         raise AbandonedError
+
+
+def stop_reading_after(ended: Event) -> None:
+    """Have this thread read no further from a server once the event is set: an abandoned reply may have no end."""
+    _given_up.set(ended)
+
+
+def refuse_reading_on() -> None:
+    """Raise `AbandonedError` if what this thread reads was given up."""
+    if ended := _given_up.get():
+        refuse_if(ended)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from treegen.llm.chat.interface import OnText
 from treegen.llm.reading.parser import MOST_CHARACTERS
 from treegen.remote.bodies import TooLongError
+from treegen.remote.deadline import stop_reading_after
 
 _PULSE: Final = 0.1  # seconds between calls of the listener
 _SHORT: Final = 2**16  # characters up to which every chunk is reported; beyond, ten times a second
@@ -130,6 +131,7 @@ def _guarded(
     abandoned: threading.Event,
 ) -> None:
     """Run the reader on the reply's own thread, and pass on its failure."""
+    stop_reading_after(abandoned)
     try:
         read(send, arrived, abandoned)
     except Exception as error:
