@@ -266,6 +266,14 @@ def test_a_tar_that_is_a_pipe_is_left_out_and_counted(run: Run, tree_file: Path)
     assert "images.tar" in done.out + done.err
 
 
+def test_a_picture_that_is_a_pipe_is_left_out_and_named(run: Run, tree_file: Path) -> None:
+    os.mkfifo(tree_file.parent / "images" / "Grelm" / "pipe.png")
+    note = "1 entry of the set is not used: pipe.png: not a regular file"
+    assert note in run("check", tree_file.parent).err
+    embedded = json.loads(run("embed", tree_file.parent, "--json").out)
+    assert (embedded["skipped"], embedded["first_skipped"][0]["reason"]) == (1, "not a regular file")
+
+
 @pytest.mark.parametrize("name", ["open_clip_model.safetensors", "tokenizer.json"])
 def test_a_model_folder_with_a_pipe_is_an_error_of_the_encoder(
     run: Run, tree_file: Path, tmp_path: Path, name: str

@@ -184,6 +184,7 @@ def regular(path: Path, findings: Findings) -> bool:
         findings.leave_out(path, f"cannot be read: {error.strerror or error}", exists=there)
         return False
     if not S_ISREG(status.st_mode):
+        findings.leave_out(path, "not a regular file", exists=False)
         return False
     if is_pointer(head_of(path), status.st_size):
         leave_out_pointer(path, findings)
