@@ -158,7 +158,7 @@ def _damaged(random: Random, data: bytes) -> bytes:
         [
             data[:place],
             bytes(changed),
-            gzip.compress(data),
+            gzip.compress(data, mtime=0),
             b"",
             b"no tar",
             data[:place] + data[place + 7 :],
