@@ -28,7 +28,7 @@ def in_processes(
         try:
             yield from zip(events, pool.map(play, events, chunksize=chunk), strict=True)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _leave_interrupts() -> None:
