@@ -1,44 +1,40 @@
-"""What a pseudo terminal shows of the driver only by chance."""
+"""The driver without a terminal: what it tells the application, and in which order."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.geometry import Size
 
-from treegen.review.driver import ReviewDriver, _Output
+from treegen.review.driver import ReviewDriver
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_size_that_is_told_last_is_the_newest_though_signals_interrupt_each_other() -> None:
-    """A handler that read the size, was interrupted by another, and went on, left the review with the old one."""
-    told: list[Size] = []
-    driver: Any = ReviewDriver.__new__(ReviewDriver)
-    driver._loop, driver._in_band_window_resize = asyncio.get_running_loop(), False
-    driver._app = SimpleNamespace(post_message=lambda event: told.append(event.size))
-    sizes = [(37, 11)]
-    driver._get_terminal_size = lambda: sizes[-1]
+class Application:
+    """Keeps the sizes that it is told."""
+
+    def __init__(self) -> None:
+        self.sizes: list[Size] = []
+
+    async def _post_message(self, event: events.Resize) -> None:
+        self.sizes.append(event.size)
+
+    def post_message(self, event: events.Resize) -> None:
+        self.sizes.append(event.size)
+
+
+async def test_a_size_that_changes_while_the_screen_is_taken_back_is_told_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when an editor ends: Textual has read the old size already, and tells it by a coroutine."""
+    application, size = Application(), Size(80, 24)
+    driver: Any = object.__new__(ReviewDriver)
+    driver._app, driver._in_band_window_resize = application, False
+    driver._loop = asyncio.get_running_loop()
+    monkeypatch.setattr(ReviewDriver, "_get_terminal_size", lambda _: size)
+    asyncio.run_coroutine_threadsafe(application._post_message(events.Resize(size, size)), driver._loop)
+    size = Size(100, 30)
     driver._resized()
-    sizes.append((100, 30))
-    driver._resized()
-    await asyncio.sleep(0)
-    assert told == [Size(100, 30)] * 2
-
-
-def test_a_terminal_that_is_gone_breaks_no_output() -> None:
-    class Gone:
-        def fileno(self) -> int:
-            return 2
-
-        def write(self, text: str) -> None:
-            raise OSError(5, "Input/output error")
-
-        def flush(self) -> None:
-            self.write("")
-
-    output = _Output(Gone())
-    output.write("text")
-    output.flush()
-    assert output.fileno() == 2
+    while len(application.sizes) < 2:
+        await asyncio.sleep(0)
+    assert application.sizes == [Size(80, 24), Size(100, 30)]

@@ -71,10 +71,13 @@ class ReviewDriver(LinuxDriver):
         self._resized()
 
     def _resized(self, *_: object) -> None:
-        """Look at the size soon: a handler that another one interrupts would tell an old size last."""
-        self._loop.call_soon_threadsafe(self._tell_size)
+        """Look at the size soon: a handler that another one interrupts would tell an old size last.
 
-    def _tell_size(self) -> None:
+        As a coroutine, as Textual tells the size at the start: it would overtake that one, which may be old by now.
+        """
+        asyncio.run_coroutine_threadsafe(self._tell_size(), self._loop)
+
+    async def _tell_size(self) -> None:
         if not self._in_band_window_resize:
             size = Size(*self._get_terminal_size())
             self._app.post_message(events.Resize(size, size))
