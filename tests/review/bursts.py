@@ -268,6 +268,10 @@ class Play:
     def _leave(self) -> None:
         """Leave every dialog and field."""
         self.terminal.resize(_COLUMNS, _ROWS)
+        if (
+            self.terminal.process.poll() is None and self._is_stopped()
+        ):  # later than the signal that should have continued it: a shell would show that
+            self.terminal.process.send_signal(signal.SIGCONT)
         for _ in range(3):
             self.terminal.type(b"\x1b")
             time.sleep(0.15)  # else it would be one key with the next
