@@ -9,6 +9,9 @@ from typing import Any, NoReturn
 
 import pytest
 from textual.app import App
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
+from textual.screen import Screen
+from textual.widgets import Static
 
 from tests.conftest import Run
 from tests.review.conftest import Open, Player
@@ -196,3 +199,37 @@ def test_the_log_is_bounded_and_one_that_cannot_be_opened_is_no_error(
     caplog.clear()
     assert capsys.readouterr() == ("", "")
     assert logging.getLogger("treegen").handlers == []
+
+
+async def test_a_fault_in_what_hands_on_a_click_is_a_message_and_the_next_key_is_heard(
+    play: Open, unseen: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with play(unseen) as player:
+        with monkeypatch.context() as patch, faults(caplog) as found:
+            patch.setattr(Screen, "_forward_event", broken)
+            player.app.post_message(clicked(MouseDown, 3, 4))
+            await player.until(lambda: "MouseDown failed: ValueError: a fault" in player.said)
+        assert len(found) == 1
+        await player.press("J")
+        await player.until(lambda: len(player.labels) == 1)
+
+
+async def test_a_click_on_what_has_just_gone_and_is_still_painted_is_none(play: Open, unseen: Path) -> None:
+    async with play(unseen) as player:
+        message = Static("soon gone")
+        await player.app.screen.mount(message)
+        await player.until(lambda: message.region)
+        x, y = message.region.offset
+        message._detach()  # as removing does, some time before the screen is painted again
+        assert player.app.get_widget_at(x, y)[0] is message
+        for event in (MouseDown, MouseUp, MouseMove):
+            player.app.post_message(clicked(event, x, y))
+        await player.press("J")
+        await player.until(lambda: len(player.labels) == 1)
+        assert "failed" not in player.said
+        message._attach(player.app.screen)  # it ends with its screen
+
+
+def clicked(event: type[MouseEvent], x: int, y: int) -> MouseEvent:
+    """An event of the left button."""
+    return event(None, x, y, 0, 0, 1, False, False, False, screen_x=x, screen_y=y)

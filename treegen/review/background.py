@@ -19,6 +19,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, ReturnType, ScreenStackError
 from textual.dom import DOMNode
 from textual.driver import Driver
+from textual.errors import NoWidget
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -210,14 +211,27 @@ class BackgroundApp(App[ReturnType]):
             await super().on_event(event)
 
     async def _take_keys(self) -> None:
-        """Handle one key after another, each when all that the one before it leads to is done."""
+        """Handle one key after another, each when all that the one before it leads to is done; none ends this."""
         while True:
             event = await self._typed.get()
-            if event.time < self._deaf_until:
+            if event.time < self._deaf_until or self._is_on_what_is_gone(event):
                 continue
-            await super().on_event(event)
+            try:
+                await super().on_event(event)
+            except Exception as error:
+                self.post_message(BackgroundFailed(type(event).__name__, error))
             for _ in range(_ROUNDS):
                 await self._handled()
+
+    def _is_on_what_is_gone(self, event: events.Event) -> bool:
+        """Whether the mouse is on a widget that is removed and still painted, such as a message that has just gone."""
+        if not isinstance(event, events.MouseEvent):
+            return False
+        try:
+            widget, _ = self.get_widget_at(event.x, event.y)
+        except (NoWidget, ScreenStackError):
+            return False
+        return not isinstance(widget, Screen) and not widget.is_attached
 
     async def _handled(self) -> None:
         """Wait until the widget that has the focus, and all above it, have handled what is in their queues."""
