@@ -427,3 +427,33 @@ def test_names_resolve_against_the_domains_folder(name: str, source: str, monkey
     assert found.removeprefix("local-dir:").endswith(source)
     assert found.startswith("local-dir:") is (name == "bundled" or name.startswith("local-dir:"))
     assert options == {"shown": name, "device": "cpu", "precision": "bf16"}
+
+
+FULL = """
+import resource, signal
+from pathlib import Path
+from treegen.clip.encoders import open_encoder
+from treegen.config.settings import BUNDLED_ENCODER, EncoderSettings
+from treegen.errors import ModelError
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for size in (0, resource.RLIM_INFINITY):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        print(open_encoder(EncoderSettings(name=BUNDLED_ENCODER, device="cpu"), Path()).name)
+    except ModelError as error:
+        print(error.message, error.tip)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limits of files")
+def test_a_full_disk_at_the_first_encoder_is_said_and_the_next_one_loads() -> None:
+    """PyTorch would stay half imported: "Artifact of type=precompile already registered"."""
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=False)
+    said, name = done.stdout.splitlines()
+    assert said == (
+        "bundled: cannot be loaded: there is no folder in which temporary files can be written "
+        "make room on the disk, or name such a folder: TMPDIR=FOLDER"
+    )
+    assert name.startswith("bundled")

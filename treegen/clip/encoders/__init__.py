@@ -1,5 +1,6 @@
 """Open encoders by name."""
 
+import tempfile
 from math import isfinite
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
         folder: the domain's folder, to which folders may be relative.
 
     Raises:
-        ModelError: the model or its weights cannot be loaded, the device is not available, or the service fails.
+        ModelError: the model or its weights cannot be loaded, the device is not available, the disk is full, or the
+            service fails.
         TrustError: the domain asks for what its user has not allowed.
     """
     from treegen.clip.encoders.api import ServiceEncoder, is_service
@@ -33,6 +35,7 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
     settings = vetted(settings, folder)
     if is_service(settings.name):
         return ServiceEncoder(settings)
+    _check_temporary_folder(settings.name)
     kind, _, place = settings.name.partition(":")
     encoder = _of_transformers(settings, place, folder) if kind == "hf" else _of_open_clip(settings, folder)
     if not isfinite(encoder.logit_scale):
@@ -42,6 +45,21 @@ def open_encoder(settings: EncoderSettings, folder: Path) -> Encoder:
         scale = f"{settings.name} provides its own logit scale, {encoder.logit_scale:g}"
         encoder.add_note(f"{scale}: [encoder] logit_scale is ignored")
     return encoder
+
+
+def _check_temporary_folder(shown: str) -> None:
+    """Find the folder for temporary files, which PyTorch does while it is imported.
+
+    Where that fails it stays half imported, and no encoder can be loaded until the program is started again.
+
+    Raises:
+        ModelError: nothing can be written in any of them.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        message = f"{shown}: cannot be loaded: there is no folder in which temporary files can be written"
+        raise ModelError(message, "make room on the disk, or name such a folder: TMPDIR=FOLDER") from None
 
 
 def _of_open_clip(settings: EncoderSettings, folder: Path) -> LocalEncoder:
