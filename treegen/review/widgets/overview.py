@@ -66,7 +66,8 @@ def _classes(review: "ReviewModel", room: int) -> "Iterator[Content]":
     worst = sorted(known, key=lambda each: each["recall"])[: max(room, 0)]
     if worst:
         yield Content()
-        yield line(("classes, worst first", "bold"))
+        every = len(worst) == len(known)
+        yield line(("classes, worst first" if every else f"worst {len(worst)} of {len(known)}", "bold"))
     for each in worst:
         share = each["recall"]
         yield line(cut(each["name"], _NAME), " ", bar(share), (f"{100 * share:4.0f} %", tone_style(share)))
