@@ -4,6 +4,7 @@ import asyncio
 import os
 import select
 import signal
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
@@ -69,6 +70,15 @@ class ReviewDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGWINCH, self._resized)
         self._resized()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back when all is written: ctrl+s typed then stops a terminal, and what writes to it."""
+        attributes, self.attrs_before = self.attrs_before, None  # else they would be set before the last is written
+        super().stop_application_mode()
+        self.close()
+        if attributes:
+            with suppress(termios.error):  # it is gone
+                termios.tcsetattr(self.fileno, termios.TCSANOW, attributes)
 
     def _resized(self, *_: object) -> None:
         """Look at the size soon: a handler that another one interrupts would tell an old size last.
