@@ -13,7 +13,7 @@ from treegen.review.messages import reason_of
 from treegen.review.screens.agreement import AdjudicationDialog, AgreementDialog
 from treegen.review.screens.dialogs import ChoiceDialog
 from treegen.review.widgets.panes import RulesPane
-from treegen.text import counted, p_value, show
+from treegen.text import counted, p_value, quoted, show
 from treegen.tree.agreement import Pair
 from treegen.tree.changes import apply
 from treegen.tree.changes.edits import point_rule
@@ -68,8 +68,8 @@ class AgreementFlow:
     async def _show(self) -> None:
         reviews, number = self._reviews(), 0
         if not reviews:
-            text = f"no second review yet: treegen review {self.context.review.path.name} --second NAME begins one"
-            self.context.notify(text, timeout=6)
+            command = quoted("treegen", "review", self.context.review.path.name, "--second", "NAME")
+            self.context.notify(f"no second review yet: {command} begins one", timeout=6)
             return
         if len(reviews) > 1:
             chosen = await self.context.ask(ChoiceDialog("Whose second review?", [each.words for each in reviews]))
