@@ -33,6 +33,7 @@ from treegen.workflow.demo import lay_out
 from treegen.workflow.workspace import Workspace
 
 T = TypeVar("T")
+os.environ.setdefault("RAY_worker_niceness", "0")  # else Ray's workers starve beside whatever else the machine does
 
 
 def present(items: Iterable[T | None]) -> list[T]:
