@@ -1,5 +1,6 @@
 """`treegen ask`: a scripted person in a terminal, and a program that speaks lines of JSON."""
 
+import codecs
 import fcntl
 import io
 import json
@@ -40,9 +41,10 @@ def in_a_terminal(tree: Path, tree_read: Tree, rule: ClassRule, errors: random.R
     )
     os.close(theirs)
     screen, answered = "", 0
+    text_of = codecs.getincrementaldecoder("utf-8")().decode  # what is read may end within a character
     try:
-        while chunk := os.read(ours, 65536).decode():
-            screen += chunk
+        while chunk := os.read(ours, 65536):
+            screen += text_of(chunk)
             asked = re.findall(r"^\d+\. (.+?): ", screen, re.MULTILINE)
             if screen.endswith("> ") and len(asked) > answered:
                 group, answered = tree_read.group(asked[-1]), len(asked)
@@ -55,7 +57,8 @@ def in_a_terminal(tree: Path, tree_read: Tree, rule: ClassRule, errors: random.R
         pass
     finally:
         os.close(ours)
-    assert process.wait(PATIENCE) == 0
+        status = process.wait(PATIENCE)
+    assert status == 0
     return screen
 
 
