@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -20,9 +21,12 @@ DECLARED = {name: [Requirement(text) for text in texts] for name, texts in PROJE
 BROUGHT_ALONG = {"httpx": "llm", "huggingface_hub": "clip"}
 
 
+installed = cache(packages_distributions)  # which reads every file list of the environment
+
+
 def distribution_of(module: str) -> str:
     """The name on the index of an installed module's distribution."""
-    return canonicalize_name(packages_distributions()[module][0])
+    return canonicalize_name(installed()[module][0])
 
 
 def own(name: str) -> set[str]:

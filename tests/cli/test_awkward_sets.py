@@ -470,25 +470,27 @@ def test_init_of_tars_without_labels_says_what_to_do(
     assert not (tmp_path / "new").exists()
 
 
-def test_embed_recognises_the_domains_own_pictures_in_folders_of_any_name(tree_file: Path, tmp_path: Path) -> None:
+def test_embed_recognises_the_domains_own_pictures_in_folders_of_any_name(
+    run: Run, tree_file: Path, tmp_path: Path
+) -> None:
     """Their labels and their split are used, and this is said; so is a label that the domain does not have for them."""
     copy = tmp_path / "copy"
     own = sorted((tree_file.parent / "images").rglob("*.png"))
     for number, path in enumerate(own):
         (copy / f"card {number % 7}").mkdir(parents=True, exist_ok=True)
         (copy / f"card {number % 7}" / f"{number}.png").write_bytes(path.read_bytes())
-    done = program("embed", copy, "--tree", tree_file, "-o", tmp_path / "out", "--json")
+    done = run("embed", copy, "--tree", tree_file, "-o", tmp_path / "out", "--json")
     document = json.loads(done.out)
     accuracy = document["accuracy"]
     assert (accuracy["part"], accuracy["n"], accuracy["left_out"]) == ("test", 52, 52)
     told = "104 pictures without a label here are the domain's own, recognised by content"
     assert any(note.startswith(told) for note in document["notes"])
-    again = json.loads(program("embed", copy, "--tree", tree_file, "-o", tmp_path / "out", "--json").out)
+    again = json.loads(run("embed", copy, "--tree", tree_file, "-o", tmp_path / "out", "--json").out)
     assert (again["finished"], again["accuracy"]) == (104, accuracy)
     wrong = next(path for path in own if path.parent.name == "Wendle")
     two_classes(tmp_path / "other", each=1)
     (tmp_path / "other" / "Grelm" / "wrong.png").write_bytes(wrong.read_bytes())
-    notes = json.loads(
-        program("embed", tmp_path / "other", "--tree", tree_file, "-o", tmp_path / "more", "--json").out
-    )["notes"]
+    notes = json.loads(run("embed", tmp_path / "other", "--tree", tree_file, "-o", tmp_path / "more", "--json").out)[
+        "notes"
+    ]
     assert any("1 picture has another label here than in the domain's image set: Grelm/wrong.png" in n for n in notes)

@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,27 @@ pytestmark = pytest.mark.slow
 REMOVED = "removed or replaced while it was in use: written again"
 
 
+@pytest.fixture(scope="module")
+def scored() -> Iterator[Path]:
+    """Where the first test leaves what it has scored for those that follow."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder, "domain")
+
+
 @pytest.fixture
-def tree(tmp_path: Path, run: Run) -> Path:
+def tree(scored: Path, tmp_path: Path, run: Run) -> Path:
     """A tree with a score and two revisions."""
-    lay_out(tmp_path, count=4)
     path = tmp_path / "tree.json"
+    if scored.exists():
+        shutil.copytree(scored, tmp_path, dirs_exist_ok=True)
+        return path
+    lay_out(tmp_path, count=4)
     path.write_text(TREE.replace('"a snake"', '"a worm"'), encoding="utf-8")
     assert run("score", path).code == 0
     path.write_text(TREE, encoding="utf-8")
     assert run("score", path).code == 0
     (tmp_path / "answer.txt").write_text(TREE.replace('"a snake"', '"a long snake"'), encoding="utf-8")
+    shutil.copytree(tmp_path, scored)
     return path
 
 

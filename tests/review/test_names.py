@@ -11,19 +11,13 @@ from treegen.text import printable
 
 pytestmark = pytest.mark.anyio
 
-HOSTILE = (
-    "\x1b[31mred\x1b[0m",
+HOSTILE = (  # the first twelve characters are looked for on the screen
+    "\x1b[31mred\x1b[0m \x9b31m",
     "\x1b]0;title\x07",
-    "[red]x[/]",
+    "[red]x[/] \\[b] [/nothing] $accent {x}",
     "[@click=app.quit]go[/]",
-    "[/nothing]",
-    "\\[b]",
-    "$accent {x}",
-    "東京の猫",
-    "e\u0301 \u200b\u202e",
-    "🦊 fox",
+    "🦊 東京の猫 e\u0301 \u200b\u202e",
     "two\nlines\tand a tab",
-    "\x9b31m",
 )
 
 
