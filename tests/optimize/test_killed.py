@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Run
 from tests.llm.tasks.parts_server import Answer, serving
 from tests.optimize.stand_in import stand_in
 from tests.waiting import PATIENCE, wait_until
@@ -23,6 +24,7 @@ pytest.importorskip("dspy")
 pytestmark = [pytest.mark.slow, pytest.mark.litellm]
 KILLS = 5
 SEED = 3
+Finish = Callable[[list[str]], dict[str, Any]]
 
 
 class Counting:
@@ -41,20 +43,29 @@ class Counting:
         return self._answer(messages)
 
 
-def command(tree: Path, url: str, *options: object) -> list[str]:
-    base = [sys.executable, "-m", "treegen", "optimize", str(tree), "--model", "openai/m", "--api-base", url, "--json"]
-    return [*base, *map(str, options)]
-
-
 def environment() -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_PROXY", "_proxy"))}
     return {**kept, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"}
 
 
-def finish(arguments: list[str]) -> dict[str, Any]:
-    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
+def arguments(tree: Path, url: str, *options: object) -> list[str]:
+    return ["optimize", str(tree), "--model", "openai/m", "--api-base", url, "--json", *map(str, options)]
+
+
+@pytest.fixture
+def finish(run: Run, monkeypatch: pytest.MonkeyPatch) -> Finish:
+    """Runs the command to its end in this process: only what is killed needs one of its own."""
+    kept = environment()
+    for name in set(os.environ) - set(kept):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def call(words: list[str]) -> dict[str, Any]:
+        done = run(*words)
+        assert done.code == 0, done.err
+        return dict(json.loads(done.out))
+
+    return call
 
 
 def the_same(result: dict[str, Any]) -> dict[str, Any]:
@@ -64,12 +75,12 @@ def the_same(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_killed_five_times_it_comes_to_the_same_end_and_asks_for_no_answer_twice(
-    tree_file: Path, tmp_path: Path
+    finish: Finish, tree_file: Path, tmp_path: Path
 ) -> None:
     server, rng = Counting(stand_in(SEED)), random.Random(7)
     with serving(server) as url:
-        arguments = command(tree_file, url, "--patience", 5)
-        whole = finish(arguments)
+        words = arguments(tree_file, url, "--patience", 5)
+        whole = finish(words)
         asked, server.requests = server.requests, []
         for file in (tree_file.parent / ".treegen").glob("store.sqlite*"):
             file.unlink()
@@ -80,14 +91,19 @@ def test_killed_five_times_it_comes_to_the_same_end_and_asks_for_no_answer_twice
             # standard error in a file: nobody reads a pipe
             with (
                 (tmp_path / "err").open("wb") as err,
-                subprocess.Popen(arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=err) as run,
+                subprocess.Popen(
+                    [sys.executable, "-m", "treegen", *words],
+                    env=environment(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=err,
+                ) as run,
             ):
                 wait_until(lambda: len(server.requests) >= server.held or run.poll() is not None)
                 run.send_signal(signal.SIGKILL)
             assert run.returncode == -signal.SIGKILL
             server.killed.set()
         server.held = 0
-        resumed = finish(arguments)
+        resumed = finish(words)
     assert the_same(resumed) == the_same(whole)
     assert resumed["reused"] == moments[-1] - 1
     times = Counter(server.requests)
@@ -96,7 +112,7 @@ def test_killed_five_times_it_comes_to_the_same_end_and_asks_for_no_answer_twice
     assert resumed["bill"]["calls"] == len(asked) + len(moments)  # and it was paid for
 
 
-def test_each_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path) -> None:
+def test_each_cap_is_obeyed_exactly_and_raising_it_goes_on(finish: Finish, tree_file: Path) -> None:
     """Calls, then tokens, then money: what was asked under one cap is asked by no later run."""
     domain = tree_file.parent / "domain.toml"
     domain.write_text(domain.read_text().replace("[llm]\n", "[llm]\nprice_in = 1.0\nprice_out = 2.0\n"))
@@ -105,7 +121,7 @@ def test_each_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path) -> N
     with serving(server) as url:
         for option, most in caps:
             before = len(server.requests)
-            capped = finish(command(tree_file, url, option, most, "--patience", 20))
+            capped = finish(arguments(tree_file, url, option, most, "--patience", 20))
             bill = capped["bill"]
             spent = {
                 "--max-calls": bill["calls"],
@@ -117,6 +133,6 @@ def test_each_cap_is_obeyed_exactly_and_raising_it_goes_on(tree_file: Path) -> N
             assert spent[option] <= most
             assert capped["error"]
         asked = len(server.requests)
-        more = finish(command(tree_file, url, "--max-calls", asked + 1, "--patience", 20))
+        more = finish(arguments(tree_file, url, "--max-calls", asked + 1, "--patience", 20))
     assert len(server.requests) == asked + 1
     assert more["reused"] == asked
