@@ -93,6 +93,12 @@ def test_what_is_missing_is_one_sentence_with_the_command(monkeypatch: pytest.Mo
     assert explained.message.endswith("needs torch, which is not installed")
 
 
+def test_a_package_of_two_included_extras_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "is_installed", lambda module: False)
+    assert all(len(set(missing_modules(name))) == len(missing_modules(name)) for name in EXTRAS)
+    assert missing_modules("optimize").count("PIL") == 1
+
+
 def test_an_import_that_fails_for_another_reason_is_not_explained_away() -> None:
     """A fault inside an installed package, or of a module that no extra installs."""
     assert explain_import_error(ImportError("cannot import name 'x'", name="torch")) is None

@@ -71,10 +71,10 @@ class MissingExtraError(InputError):
 
 
 def missing_modules(name: str) -> tuple[str, ...]:
-    """Return the import names of an extra's packages that are not installed, included extras first."""
+    """Return the import names of an extra's packages that are not installed, each once, included extras first."""
     extra = EXTRAS[name]
     inherited = (module for included in extra.includes for module in missing_modules(included))
-    return (*inherited, *(module for module in extra.modules if not is_installed(module)))
+    return tuple(dict.fromkeys((*inherited, *(module for module in extra.modules if not is_installed(module)))))
 
 
 def is_installed(module: str) -> bool:
