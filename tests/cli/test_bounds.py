@@ -13,6 +13,8 @@ from PIL import Image
 from tests.conftest import DOMAIN, TREE, Run
 from treegen.resources import sketchbook_dir
 
+pytestmark = pytest.mark.slow
+
 TWO = 'name = "pond"\nclasses = ["Eel", "Newt"]\n'
 
 
@@ -75,7 +77,6 @@ def test_dots_and_brackets_in_texts_nest_nothing(run: Run, tmp_path: Path) -> No
     assert run("check", tmp_path / "domain.toml").code == 0
 
 
-@pytest.mark.slow
 def test_more_classes_than_any_use_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("".join(f"class {n}\n" for n in range(300_000)), encoding="utf-8")
     (tmp_path / "domain.toml").write_text('name = "pond"\nclasses_file = "classes.txt"\n', encoding="utf-8")
@@ -91,7 +92,6 @@ def test_more_classes_than_any_use_are_refused(run: Run, tmp_path: Path) -> None
         ("options", {"a": {"prompt": "{}", "options": [str(n) for n in range(60_000)]}}, {"c": {"a": 0}}),
     ],
 )
-@pytest.mark.slow
 def test_a_tree_beyond_every_use_is_refused_with_its_counts(
     run: Run, tmp_path: Path, what: str, groups: dict[str, object], rules: dict[str, object]
 ) -> None:
@@ -156,7 +156,6 @@ def test_a_member_that_claims_an_absurd_size_is_left_out_and_the_others_are_read
 
 
 @pytest.mark.parametrize("pattern", ["{0..99999999999}.tar", "{0..9999}-{0..9999}.tar"])
-@pytest.mark.slow
 def test_a_range_of_shards_without_end_is_refused(run: Run, tmp_path: Path, pattern: str) -> None:
     shards(tmp_path, pattern)
     done = run("check", tmp_path / "domain.toml")
@@ -164,7 +163,6 @@ def test_a_range_of_shards_without_end_is_refused(run: Run, tmp_path: Path, patt
     assert "more than 100000 tars" in done.out + done.err
 
 
-@pytest.mark.slow
 def test_a_picture_of_gigabytes_is_left_out_by_its_size(run: Run, tmp_path: Path) -> None:
     """It is not read to be hashed; a file that holds nothing but a hole takes no disk either."""
     (tmp_path / "set").mkdir()
@@ -186,7 +184,6 @@ def test_a_picture_of_gigabytes_is_left_out_by_its_size(run: Run, tmp_path: Path
         "{{ 'x' * 5 * 10 ** 6 }}",
     ],
 )
-@pytest.mark.slow
 def test_a_template_that_does_not_end_or_fills_the_memory_is_ended(run: Run, tmp_path: Path, template: str) -> None:
     (tmp_path / "domain.toml").write_text(DOMAIN, encoding="utf-8")
     (tmp_path / "answer.txt").write_text(TREE, encoding="utf-8")
@@ -197,7 +194,6 @@ def test_a_template_that_does_not_end_or_fills_the_memory_is_ended(run: Run, tmp
     assert str(tmp_path / "prompts") in done.err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [{"size": "big"}, {"size": [8, 8, 8]}, {"mean": [0.5]}, {"mean": "x"}, {"std": [0, 0, 0]}],

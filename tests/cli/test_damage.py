@@ -25,6 +25,8 @@ from treegen.tree.review_notes import NoteChange
 from treegen.tree.validation.checks import check_text
 from treegen.workflow.session import Session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tree(tmp_path: Path, run: Run) -> Path:

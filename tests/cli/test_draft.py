@@ -10,6 +10,8 @@ from treegen.history.store import Store
 from treegen.tree.validation.checks import check_file
 from treegen.tree.validation.schema import schema_problems
 
+pytestmark = pytest.mark.slow
+
 
 def test_draft_needs_a_model(run: Run, tmp_path: Path) -> None:
     """The message names the three kinds of model."""
@@ -20,7 +22,6 @@ def test_draft_needs_a_model(run: Run, tmp_path: Path) -> None:
     assert "manual" in done.err
 
 
-@pytest.mark.slow
 def test_manual_draft_gives_a_validated_scored_tree(run: Run, sketchbook: Path, answer: Path) -> None:
     """`draft DOMAIN --model manual --answer FILE` writes a canonical tree, keeps the revision and scores it."""
     messages = sketchbook / "messages.txt"
@@ -132,7 +133,6 @@ def test_a_broken_domain_is_told_before_anything_is_asked(run: Run, tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == ["domain.toml"]
 
 
-@pytest.mark.slow
 def test_draft_json_is_one_object_with_file_revision_and_score(run: Run, sketchbook: Path, answer: Path) -> None:
     """Stdout holds nothing else; with --no-score the score is null."""
     draft = ("draft", sketchbook, "--model", "manual", "--answer", answer, "--json")

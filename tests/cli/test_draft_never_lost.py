@@ -16,6 +16,8 @@ from tests.llm.conftest import openai_server
 from treegen.tree.model import Tree
 from treegen.tree.validation.checks import check_file
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["asked_sketchbook", "openai_server", "waits"]  # fixtures
 
 

@@ -16,6 +16,8 @@ from tests.conftest import DOMAIN, ROOT, TREE, Git, Run
 from treegen.files import ChangedFileError, state_of, write_atomically
 from treegen.resources import sketchbook_dir
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def marker(tmp_path: Path) -> Path:
@@ -76,7 +78,6 @@ def bring_a_tokenizer(model: Path, marker: Path) -> None:
     (model / "evil.py").write_text(code, encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("asks", [{"trust_remote_code": True}, {}], ids=["asked for", "not asked for"])
 def test_a_tokenizer_with_code_of_its_own_is_refused(
     run: Run, tree_file: Path, tmp_path: Path, marker: Path, asks: dict[str, bool]
@@ -93,7 +94,6 @@ def test_a_tokenizer_with_code_of_its_own_is_refused(
     assert not marker.exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["hf-hub", "hf-hub that asks for it", "hf-hub with a text tower", "hf"])
 def test_a_model_of_the_hub_runs_no_code_of_its_own(tree_file: Path, tmp_path: Path, marker: Path, form: str) -> None:
     """As the hub's cache holds it: the code of its tokenizer, of its text tower, and of a model of transformers."""
@@ -185,7 +185,6 @@ def test_a_result_is_kept_beside_a_link_and_not_beside_its_target(tmp_path: Path
     assert (folder / "tree.result.json").read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.slow
 @pytest.mark.ray
 def test_workers_of_ray_import_nothing_of_the_current_folder(drawn: Path, tmp_path: Path, marker: Path) -> None:
     """Ray would put the folder in which it is started before all others."""

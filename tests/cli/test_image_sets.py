@@ -15,6 +15,8 @@ from PIL import Image
 from tests.conftest import DOMAIN, TREE, Run
 from treegen import extras
 
+pytestmark = pytest.mark.slow
+
 Build = Callable[[Path], "tuple[str, int, dict[str, int]]"]
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 PULL = "that are git-lfs pointers (git lfs pull)"
@@ -330,7 +332,6 @@ def reasons(files: "dict[str, Any]") -> dict[str, int]:
     return {each["reason"]: each["count"] for each in files["left_out"]}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_every_picture_file_of_an_awkward_set_is_read_or_left_out_for_a_reason(
     run: Run, domain: Callable[[str], Path], tmp_path: Path, name: str
@@ -558,7 +559,6 @@ def test_init_takes_the_classes_from_a_table(run: Run, tmp_path: Path, name: str
     assert f"checked {listed} of 3 picture files below ../set{left_out}" in done.out
 
 
-@pytest.mark.slow
 def test_embed_takes_class_folders_for_labels_and_knows_the_domains_own_pictures(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:
@@ -588,7 +588,6 @@ def test_embed_says_that_there_are_no_labels_and_how_to_give_them(run: Run, tmp_
     assert f"read 2 of 3 picture files below {tmp_path / 'set'}; left out: 1 .svg" in done.out
 
 
-@pytest.mark.slow
 def test_near_duplicates_across_dev_and_test_are_reported(run: Run, tree_file: Path) -> None:
     """A picture that was scaled and saved anew has another content, and may lie in the other part."""
     assert "nearly the same" not in run("score", tree_file).err
@@ -609,7 +608,6 @@ def test_a_picture_in_two_classes_is_named(run: Run, domain: Callable[[str], Pat
     assert "1 picture is in more than one class, and counts for each: Wendle/0.png = Grelm/again.png" in told
 
 
-@pytest.mark.slow
 def test_classify_of_a_folder_names_the_command_that_takes_one(run: Run, tree_file: Path) -> None:
     done = run("classify", tree_file, tree_file.parent / "images")
     assert done.code == 2
@@ -657,7 +655,6 @@ def test_a_broken_picture_in_two_rows_is_left_out_once(run: Run, tree_file: Path
     assert (done["files"]["found"], done["skipped"]) == (2, 2)
 
 
-@pytest.mark.slow
 def test_a_picture_with_several_labels_keeps_its_rows_when_another_is_added(
     run: Run, tree_file: Path, tmp_path: Path
 ) -> None:
@@ -680,7 +677,6 @@ def test_a_picture_with_several_labels_keeps_its_rows_when_another_is_added(
     assert embedded() == (3, 3)
 
 
-@pytest.mark.slow
 def test_pictures_of_one_object_stay_together_and_the_intervals_count_objects(run: Run, tree_file: Path) -> None:
     folder, images = tree_file.parent, tree_file.parent / "images"
     pictures = sorted(images.rglob("*.png"))

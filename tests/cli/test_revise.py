@@ -10,8 +10,9 @@ from treegen.history.sessions import Journal
 from treegen.history.store import Store
 from treegen.tree.validation.schema import schema_problems
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_revise_shows_changes_and_saves_only_on_apply(run: Run, tree_file: Path, tmp_path: Path) -> None:
     """Without --apply the file keeps its bytes; with it the change is saved, scored and paired with its parent."""
     reply = tmp_path / "reply.txt"
@@ -64,7 +65,6 @@ def test_out_refuses_a_file_that_exists_before_anything_is_asked(run: Run, tree_
     assert calls_of(tree_file) == []
 
 
-@pytest.mark.slow
 def test_revise_json_tells_changes_and_what_was_written(run: Run, tree_file: Path, tmp_path: Path) -> None:
     """Proposed, written elsewhere and applied: the same changes; the score only of what became the tree."""
     reply = reply_with(tmp_path, '"huge"', '"very large"')
@@ -105,7 +105,6 @@ def test_the_feedback_may_come_from_a_file(run: Run, tree_file: Path, tmp_path: 
     assert run(*revise, "-m", "both").code == 2
 
 
-@pytest.mark.slow
 def test_what_is_locked_is_shown_and_not_saved(run: Run, tree_file: Path, tmp_path: Path) -> None:
     """--lock and --about name parts of the tree; a name that is not in it is wrong usage before anything is asked."""
     path = tmp_path / "reply.txt"
@@ -135,7 +134,6 @@ def test_a_proposal_of_locked_things_alone_saves_nothing(run: Run, tree_file: Pa
     assert tree_file.read_text(encoding="utf-8") == TREE
 
 
-@pytest.mark.slow
 def test_auto_composes_the_feedback_and_remembers_what_was_left(run: Run, tree_file: Path, tmp_path: Path) -> None:
     """Shown, it is turned down; applied, it is taken; the reviewer's own words stand first."""
     answer = tmp_path / "auto.txt"

@@ -15,6 +15,8 @@ import pytest
 from tests.conftest import TREE, Run
 from tests.review.terminal import NEEDS_TMUX, Terminal
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def place(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -27,7 +29,6 @@ def place(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_without_a_terminal_it_takes_the_defaults_and_stops_where_an_answer_is_missing(run: Run, place: Path) -> None:
     """The chat window is the default without a key; the second run continues, scores, and asks nothing again."""
     first = run(
@@ -65,7 +66,6 @@ def test_without_a_terminal_it_takes_the_defaults_and_stops_where_an_answer_is_m
     assert "$ treegen draft" not in third.out
 
 
-@pytest.mark.slow
 def test_another_encoder_in_the_second_run_is_kept_and_notes_reach_the_model(run: Run, place: Path) -> None:
     """The first run stops at an encoder that cannot be loaded; what comes after the second needs no --encoder."""
     (place / "notes.json").write_text('{"Abrosk": "mainly white, one horn"}', encoding="utf-8")
@@ -136,7 +136,6 @@ def test_a_named_folder_or_table_of_pictures_is_the_pictures_and_its_tree_lies_b
     assert (tree / next(iter(images.values()))).resolve() == place / pictures
 
 
-@pytest.mark.slow
 def test_without_a_terminal_the_last_line_says_that_nothing_is_scored_and_what_goes_on(place: Path) -> None:
     """The pictures and the folder have lines of their own; the exit code is that of `draft`."""
     (place / "photos").rename(place / "my pictures")
@@ -155,7 +154,6 @@ def test_without_a_terminal_the_last_line_says_that_nothing_is_scored_and_what_g
     assert "Right on" in went_on.stdout
 
 
-@pytest.mark.slow
 def test_commands_to_be_typed_are_quoted_for_the_shell(place: Path) -> None:
     """Those that a command prints between backticks and that name a file, in a folder whose name has a space."""
     folder = place / "my trees"

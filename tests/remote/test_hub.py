@@ -8,6 +8,8 @@ import pytest
 
 from treegen.remote.hub import HubProbe, hub_host
 
+pytestmark = pytest.mark.slow
+
 
 class Refusing(BaseHTTPRequestHandler):
     """A server that answers, if only that nothing is there."""

@@ -17,6 +17,8 @@ from treegen.history.store import Store
 from treegen.images import LabelledImage
 from treegen.report.predictions import GroupAnswer, Prediction, fiftyone_samples, predictions_csv
 
+pytestmark = pytest.mark.slow
+
 ONE = Prediction(
     image=LabelledImage(path=Path("images/Newt/1.png"), label=0),
     name="Newt/1.png",

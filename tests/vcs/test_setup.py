@@ -11,6 +11,8 @@ from treegen.errors import InputError
 from treegen.vcs.git import ask_git
 from treegen.vcs.setup import ATTRIBUTES, BEGIN, END, PRE_COMMIT, set_up, undo
 
+pytestmark = pytest.mark.slow
+
 KEYS = ("diff.treegen.textconv", "diff.treegen.xfuncname", "merge.treegen.name", "merge.treegen.driver")
 BLOCK = f"{BEGIN}\ntree.json diff=treegen merge=treegen\n{END}\n"
 

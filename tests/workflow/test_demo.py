@@ -18,6 +18,8 @@ from treegen.resources import sketchbook_dir
 from treegen.workflow import demo
 from treegen.workflow.demo import FILES, lay_out
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -55,7 +57,6 @@ def test_a_second_layout_draws_nothing_and_another_seed_draws_anew(tmp_path: Pat
     assert [lay_out(tmp_path, count=1), lay_out(tmp_path, count=1), lay_out(tmp_path, count=1, seed=1)] == [13, 0, 13]
 
 
-@pytest.mark.slow
 def test_deleted_images_are_drawn_again(tmp_path: Path) -> None:
     """A single picture, or all of a class."""
     lay_out(tmp_path, count=2)
@@ -113,7 +114,6 @@ def test_a_generator_that_changed_draws_anew(tmp_path: Path, source: Path) -> No
     assert [lay_out(tmp_path / "demo", count=1), lay_out(tmp_path / "demo", count=1)] == [13, 0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "[]", "{", "null"])
 def test_a_damaged_record_of_the_layout_is_made_anew(tmp_path: Path, text: str) -> None:
     """The images are drawn again, and no file is lost or refused."""
