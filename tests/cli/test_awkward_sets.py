@@ -490,7 +490,6 @@ def test_embed_recognises_the_domains_own_pictures_in_folders_of_any_name(
     wrong = next(path for path in own if path.parent.name == "Wendle")
     two_classes(tmp_path / "other", each=1)
     (tmp_path / "other" / "Grelm" / "wrong.png").write_bytes(wrong.read_bytes())
-    notes = json.loads(run("embed", tmp_path / "other", "--tree", tree_file, "-o", tmp_path / "more", "--json").out)[
-        "notes"
-    ]
+    done = run("embed", tmp_path / "other", "--tree", tree_file, "-o", tmp_path / "more", "--json")
+    notes = json.loads(done.out)["notes"]
     assert any("1 picture has another label here than in the domain's image set: Grelm/wrong.png" in n for n in notes)

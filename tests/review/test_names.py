@@ -11,13 +11,19 @@ from treegen.text import printable
 
 pytestmark = pytest.mark.anyio
 
-HOSTILE = (  # the first twelve characters are looked for on the screen
-    "\x1b[31mred\x1b[0m \x9b31m",
+HOSTILE = (
+    "\x1b[31mred\x1b[0m",
     "\x1b]0;title\x07",
-    "[red]x[/] \\[b] [/nothing] $accent {x}",
+    "[red]x[/]",
     "[@click=app.quit]go[/]",
-    "🦊 東京の猫 e\u0301 \u200b\u202e",
+    "[/nothing]",
+    "\\[b]",
+    "$accent {x}",
+    "東京の猫",
+    "e\u0301 \u200b\u202e",
+    "🦊 fox",
     "two\nlines\tand a tab",
+    "\x9b31m",
 )
 
 
